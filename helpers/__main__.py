@@ -1,0 +1,182 @@
+"""The command line: `python -m helpers <verb>`. Each verb is a thin wrapper over a function that a notebook calls."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import __version__, install
+from helpers.errors import UserError
+
+Options = argparse.Namespace
+
+
+def _module(name: str):  # imported inside the verbs: `--help` must not wait for torch
+    return importlib.import_module(f"helpers.{name}")
+
+
+def demo(o: Options) -> int | None:
+    return _module("demo").run(o.scale)
+
+
+def test(o: Options) -> int:
+    return install.through(pytest_command(o.quick, o.pytest_args))
+
+
+def lab(o: Options) -> int:
+    return install.through([sys.executable, "-m", "jupyterlab", str(install.ROOT / "notebooks"), *o.jupyter_args])
+
+
+def setup(o: Options) -> None:
+    print("Everything is installed." if not install.unmet("gguf") else "All but llama-cpp-python is installed.")
+
+
+def compare(o: Options) -> int | None:
+    return _module("compare").run(o.prompt, (o.base, o.tuned))
+
+
+def data(o: Options) -> int | None:
+    return _module("world").main(o)
+
+
+def finetune(o: Options) -> int | None:
+    return _module("finetune").main(o)
+
+
+def evaluate(o: Options) -> int | None:
+    return _module("report").main(o)
+
+
+def export(o: Options) -> int | None:
+    return _module("export").main(o)
+
+
+def pocket(o: Options) -> int | None:
+    return _module("pocket").main(o)
+
+
+def bench(o: Options) -> int | None:
+    return _module("bench").main(o)
+
+
+@dataclass(frozen=True)
+class Verb:
+    call: Callable[[Options], int | None]
+    help: str
+    options: tuple[tuple[tuple[str, ...], dict], ...] = ()
+    rest: str = ""  # where arguments that are not ours go
+
+
+def option(*names: str, **settings) -> tuple[tuple[str, ...], dict]:
+    return names, settings
+
+
+SCALE = option("--scale", default="pocket", metavar="NAME", help="pocket, laptop, colab, studio (default: %(default)s)")
+SEED = option("--seed", type=int, default=0, metavar="N", help="of everything random (default: %(default)s)")
+
+VERBS = {
+    "demo": Verb(demo, "the whole chain: data, fine-tune, report card, GGUF, chat", (SCALE,)),
+    "test": Verb(test, "run the tests and the notebooks; further arguments go to pytest", (
+        option("--quick", action="store_true", help="without notebooks and slow tests, under 2 minutes"),
+    ), rest="pytest_args"),
+    "lab": Verb(lab, "open the notebooks in JupyterLab", rest="jupyter_args"),
+    "setup": Verb(setup, "install only, and try again what failed"),
+    "compare": Verb(compare, "one prompt, two models, side by side", (
+        option("prompt", nargs="?", metavar="PROMPT", help="what to ask; without it, one prompt of each kind"),
+        option("--base", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: the pocket base)"),
+        option("--tuned", metavar="NAME", help="likewise (default: the latest fine-tune)"),
+    )),
+    "data": Verb(data, "write scenarios and dialogues of the pocket world", (SCALE, SEED)),
+    "finetune": Verb(finetune, "train the adapter on the dialogues", (
+        SCALE,
+        SEED,
+        option("--four-bit", action=argparse.BooleanOptionalAction, help="QLoRA in 4-bit NF4, or plain LoRA"),
+        option("--resume", action="store_true", help="go on from the last checkpoint"),
+    )),
+    "evaluate": Verb(evaluate, "the friction report card: base and tuned on held-out scenarios", (
+        SCALE,
+        option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),
+        option("--pairs", type=int, default=300, help="pairs a kind (default: %(default)s)"),
+    )),
+    "export": Verb(export, "merge, write GGUF files, and check that they answer like the original", (SCALE,)),
+    "pocket": Verb(pocket, "the pocket base model", (
+        option("--rebuild", action="store_true", help="train it again from nothing (about an hour on two cores)"),
+        option("--verify", action="store_true", help="repeat its first steps, compare with the recorded losses"),
+    )),
+    "bench": Verb(bench, "seconds for each link, tokens a second, memory", (SCALE,)),
+}  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m helpers", description=__doc__.split(":")[0] + " of Push-Back AI.")
+    top.add_argument("--version", action="version", version=__version__)
+    verbs = top.add_subparsers(dest="verb", metavar="<verb>", required=True)
+    for name, verb in VERBS.items():
+        description = verb.help[0].upper() + verb.help[1:] + "."
+        one = verbs.add_parser(name, help=verb.help, description=description, allow_abbrev=False)
+        for names, settings in verb.options:
+            one.add_argument(*names, **settings)
+    return top
+
+
+def pytest_command(quick: bool, rest: list[str]) -> list[str]:
+    """Tests and notebooks, unless the arguments name paths of their own. A notebook's cell has ten minutes; of its
+    outputs nbval compares only those that are marked as the same on every machine."""
+    values = {after for option, after in itertools.pairwise(rest) if option in ("-k", "-m", "-p", "-o", "-n")}
+    named = any(Path(one.split("::")[0]).exists() for one in rest if one not in values)
+    places = [] if named else [str(install.ROOT / "tests")]
+    if quick:
+        return [sys.executable, "-m", "pytest", "-m", "not slow", *places, *rest]
+    if not named and any((install.ROOT / "notebooks").glob("*.ipynb")):
+        places.append(str(install.ROOT / "notebooks"))
+    return [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=600", *places, *rest]
+
+
+def run(arguments: list[str]) -> int:
+    options, rest = parser().parse_known_args(arguments)
+    verb = VERBS[options.verb]
+    if rest and not verb.rest:
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    setattr(options, verb.rest or "rest", rest)
+    install.go_inside(arguments)
+    print(
+        f"Push-Back AI {__version__} · {options.verb} · Python {sys.version.split()[0]} in {install.place()}",
+        flush=True,
+    )
+    install.complete(retry_gguf=options.verb == "setup")
+    return verb.call(options) or 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a Windows console may not know every character
+    try:
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except UserError as problem:
+        return _say(str(problem), 1)
+    except KeyboardInterrupt:
+        return _say("Stopped. What was finished is kept; the same command goes on from there.", 130)
+    except BrokenPipeError:  # `| head` has seen enough; without this, Python complains once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            raise
+        return _say(f"The disk is full, writing {problem.filename or 'a file'}. Free some space and run again.", 1)
+
+
+def _say(line: str, status: int) -> int:
+    print(line, file=sys.stderr, flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

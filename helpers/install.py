@@ -1,0 +1,283 @@
+"""The environment: make `.venv`, install the course into it, notice what is missing, repair it. Standard library only.
+
+A bare interpreter makes `.venv` and goes on inside it. What is missing there is installed by pip in four steps, and a
+stamp is written after them, so that an interrupted install is noticed. In an environment that is somebody's own
+(active venv, conda, Colab) only what is missing or refused is installed, and what `KEEP` names is never replaced.
+"""
+
+from __future__ import annotations  # so that an old Python can still read this file, and say that it is too old
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.request
+from pathlib import Path
+from typing import NoReturn
+
+from helpers.errors import UserError
+from helpers.packages import LOG, ROOT, Requirement, installed, pip, requirements
+
+VENV = ROOT / ".venv"
+STAMP = "push-back-ai.json"
+OLDEST, NEWEST = (3, 11), (3, 13)
+
+TORCH = "torch==2.13.0"  # exact: a range may bring several GB of CUDA packages
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # for Linux without NVIDIA: 190 MB instead of 3 GB
+KEEP = ("torch", "numpy", "pandas", "ipython")
+NOT_WHEN_HOSTED = ("jupyterlab",)  # a notebook host brings its own
+# A native build of llama.cpp can crash on another CPU than the one that built it, and on those with AMX.
+LLAMA_FLAGS = "-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF"
+
+
+# --- Where we are, and the way in -------------------------------------------------------------------------------
+
+
+def kind() -> str:
+    """Where this interpreter lives: own (our .venv), hosted (Colab, Kaggle), active (a venv or conda), or bare."""
+    if "COLAB_RELEASE_TAG" in os.environ or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        return "hosted"
+    here, conda = Path(sys.prefix).resolve(), os.environ.get("CONDA_PREFIX")
+    if here == VENV.resolve():
+        return "own"
+    return "active" if sys.prefix != sys.base_prefix or (conda and Path(conda).resolve() == here) else "bare"
+
+
+def place() -> str:
+    return {"own": ".venv", "hosted": "this notebook host", "bare": "a bare interpreter"}.get(kind(), sys.prefix)
+
+
+def go_inside(arguments: list[str]) -> None:
+    """From a bare interpreter: make .venv where it is not whole, go on inside it, and never return."""
+    if kind() == "bare":
+        if not healthy(VENV):
+            make_venv(VENV)
+        enter(python_in(VENV), ["-m", "helpers", *arguments])
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        way_out = "delete the folder .venv" if kind() == "own" else "deactivate this environment"
+        raise UserError(
+            f"Python {sys.version.split()[0]} in {place()}: 3.11 to 3.13 is needed; {way_out} and run again."
+        )
+
+
+def enter(python: Path, arguments: list[str]) -> NoReturn:
+    """Go on in another interpreter, in this terminal, with its exit status."""
+    sys.stdout.flush()
+    if os.name == "nt":  # there, execv returns to the prompt at once and loses the exit status
+        sys.exit(through([str(python), *arguments]))
+    os.execv(python, [str(python), *arguments])
+
+
+def through(command: list[str]) -> int:
+    """Run a command on this terminal; its exit status. Ctrl-C reaches the child by itself: here it is waited for."""
+    child = subprocess.Popen(command)
+    while True:
+        try:
+            status = child.wait()
+            return status if status >= 0 else 128 - status
+        except KeyboardInterrupt:
+            continue
+
+
+def unmet(*groups: str) -> list[Requirement]:
+    skip = NOT_WHEN_HOSTED if kind() == "hosted" else ()
+    return [r for r in requirements() if r.group in groups and r.name not in skip and not r.met()]
+
+
+def python_in(venv: Path) -> Path:
+    return venv / "Scripts" / "python.exe" if os.name == "nt" else venv / "bin" / "python"
+
+
+def healthy(venv: Path) -> bool:
+    """Whether its python starts and, before the stamp, has pip. Without pyvenv.cfg it would be the bare interpreter
+    again and call itself for ever; when the Python that made it has been removed, its home is gone."""
+    python, config = python_in(venv), venv / "pyvenv.cfg"
+    if not (python.exists() and config.is_file()):
+        return False
+    home = re.search(r"^home\s*=\s*(.+)$", config.read_text("utf-8", errors="replace"), re.MULTILINE)
+    if not (home and Path(home[1].strip()).is_dir()):
+        return False
+    return (venv / STAMP).exists() or subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0
+
+
+def make_venv(venv: Path) -> None:
+    python = supported_python()
+    print(f"{'Repairing' if venv.exists() else 'Making'} {venv.name} with {python}", flush=True)
+    ways = [[python, "-m", "venv", str(venv)]]
+    if shutil.which("uv"):
+        ways.append(["uv", "venv", "--seed", "--python", python, str(venv)])
+    for command in ways:
+        clear(venv)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        if done.returncode == 0:
+            return
+    said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+    raise UserError(
+        f"{venv} cannot be made: {said}. On Debian and Ubuntu: sudo apt install python3-venv; elsewhere install Python "
+        "from python.org, or uv. Then run the same command again."
+    )
+
+
+def clear(venv: Path) -> None:
+    try:
+        if venv.exists():
+            shutil.rmtree(venv)
+    except OSError as problem:  # a link, or in use on Windows
+        raise UserError(
+            f"{venv} is not whole and cannot be removed ({problem}): close what uses it, delete it."
+        ) from None
+
+
+def supported_python() -> str:
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
+        return sys.executable
+    for name in ("python3.13", "python3.12", "python3.11"):
+        if shutil.which(name) and subprocess.run([name, "-c", ""], capture_output=True).returncode == 0:
+            return shutil.which(name)
+    raise UserError(
+        f"This is Python {sys.version.split()[0]}; the course needs 3.11, 3.12 or 3.13. Install one, run it with that."
+    )
+
+
+# --- The four steps ---------------------------------------------------------------------------------------------
+
+
+def complete(retry_gguf: bool = False, gguf: bool = True) -> None:
+    """Install what is missing or refused here, and nothing when nothing is."""
+    own, stamp = kind() == "own", read_stamp()
+    if own:
+        make_importable()
+    unfinished = (own or bool(stamp)) and stamp.get("for") != fingerprint()
+    plain, slim = unmet(""), unmet("slim", "replace")
+    gguf = gguf and bool(unmet("gguf")) and (retry_gguf or unfinished or "gguf" not in stamp)
+    if not (unfinished or plain or slim or gguf):
+        return
+    for r in plain:
+        if r.name in KEEP and installed(r.name) and not own:
+            raise UserError(
+                f"{place()} holds {r.name} {installed(r.name)}; the course needs {r.spec}, but does not replace it. "
+                "Deactivate this environment and run again: that makes a .venv."
+            )
+    size = "at most 0.8 GB to download, 2.5 GB on disk; " if unfinished else ""
+    print(f"Installing into {place()} what is missing: {size}full log in {LOG.relative_to(ROOT)}", flush=True)
+    ready_pip()
+    if unfinished:
+        drop_half_installed(since=0 if own else stamp["at"])
+        plain, slim = [r for r in requirements() if not r.group], unmet("slim", "replace")
+    if plain or slim:
+        write_stamp("unfinished")
+        install_all(plain, slim, kept=("torch",) if own else KEEP)
+    write_stamp(fingerprint())  # only now, so that an interrupted install is noticed and gone over again
+    if gguf:
+        write_stamp(fingerprint(), gguf=install_gguf())
+
+
+def install_all(plain: list[Requirement], slim: list[Requirement], kept: tuple[str, ...]) -> None:
+    if any(r.name == "torch" and not r.met() for r in plain):
+        install_torch()
+    plain = [r for r in plain if r.name != "torch" and r.name not in (NOT_WHEN_HOSTED if kind() == "hosted" else ())]
+    if plain:
+        pip("the packages of the course (all: 400 MB)", [*map(str, plain), "-c", str(constraints(kept))])
+    if slim:
+        pip("Unsloth without its dependencies (31 MB)", ["--no-deps", *map(str, slim)])
+
+
+def install_torch() -> None:
+    nvidia = bool(shutil.which("nvidia-smi")) or Path("/dev/nvidia0").exists()
+    if sys.platform == "linux" and not nvidia:
+        try:
+            urllib.request.urlopen(TORCH_CPU_INDEX + "/torch/", timeout=8).close()
+            return pip("PyTorch for the CPU (190 MB)", [TORCH, "--index-url", TORCH_CPU_INDEX])
+        except (OSError, UserError) as problem:
+            print(f"  PyTorch's CPU index does not answer ({str(problem)[:60]}): plain pip instead", flush=True)
+    pip(f"PyTorch ({'3 GB, unless the index has a CPU build' if sys.platform == 'linux' else '200 MB'})", [TORCH])
+
+
+def install_gguf() -> str:
+    """Install llama-cpp-python; how that went, in a word. A failure is remembered, not repeated at every command."""
+    specs = [str(r) for r in unmet("gguf")]
+    if os.name != "nt" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        specs.append("--only-binary=:all:")  # a wheel may still be at hand; a build would fail after minutes
+    try:
+        what = "llama-cpp-python (77 MB; where there is no wheel it is built, 5 to 10 minutes)"
+        pip(what, specs, CMAKE_ARGS=LLAMA_FLAGS)
+        return "installed"
+    except UserError as problem:
+        compilers = {"win32": "Visual Studio's C++ Build Tools", "darwin": "xcode-select --install"}
+        print(f"  {problem}\n  Only the GGUF link of the chain is skipped, the rest works. Install a C++ compiler "
+              f"({compilers.get(sys.platform, 'g++')}), then: python -m helpers setup", flush=True)  # fmt: skip
+        return "failed"
+
+
+def constraints(kept: tuple[str, ...]) -> Path:
+    """A file that holds pip to the installed versions of what it must not replace."""
+    path = LOG.with_name("constraints.txt")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(f"{name}=={installed(name)}\n" for name in kept if installed(name)), "utf-8")
+    return path
+
+
+def drop_half_installed(since: float) -> None:
+    """pip writes INSTALLER after a package's files: what lacks it was cut off, though pip would take it for whole."""
+    for folder in Path(sysconfig.get_path("purelib")).glob("*.dist-info"):
+        if not (folder / "INSTALLER").exists() and folder.stat().st_mtime >= since:
+            shutil.rmtree(folder)
+
+
+def make_importable() -> None:
+    """`import helpers` from notebooks/, and from anywhere else in our .venv."""
+    path = Path(sysconfig.get_path("purelib"), "push_back_ai.pth")
+    encoding = "utf-8" if sys.version_info >= (3, 13) else "locale"  # as `site` will read it
+    try:
+        path.write_text(f"{ROOT}\n", encoding)
+    except UnicodeEncodeError:  # outside the system's alphabet: the first cell of each notebook finds it all the same
+        path.unlink(missing_ok=True)
+
+
+def fingerprint() -> str:
+    """Of what should be installed: it changes with requirements.txt and with the version of Python."""
+    text = "\n".join(map(repr, requirements())) + sys.version[:4]
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_stamp() -> dict:
+    try:
+        return json.loads(Path(sys.prefix, STAMP).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def write_stamp(state: str, **more: str) -> None:
+    with contextlib.suppress(PermissionError):  # an environment that is not ours to write in
+        Path(sys.prefix, STAMP).write_text(json.dumps({"for": state, "at": time.time(), **more}), "utf-8")
+
+
+def ready_pip() -> None:
+    if importlib.util.find_spec("pip"):
+        return
+    # An environment made by uv has none.
+    if subprocess.run([sys.executable, "-m", "ensurepip"], capture_output=True).returncode:
+        raise UserError(f"{place()} has no pip: install it there, or deactivate this environment, and run again.")
+
+
+# --- From a notebook --------------------------------------------------------------------------------------------
+
+
+def here(gguf: bool = False) -> None:
+    """What a notebook's first cell calls: on a notebook host install what is missing, elsewhere say what is."""
+    if kind() == "hosted":
+        complete(gguf=gguf)
+    missing = ", ".join(map(str, unmet("", "slim")))
+    if missing:
+        raise UserError(
+            f"This kernel ({sys.executable}) lacks {missing}. In a terminal, in {ROOT}: python -m helpers setup. "
+            "Then choose the kernel of .venv."
+        )
+    print(f"Ready: Python {sys.version.split()[0]} in {place()}, the course in {ROOT}")

@@ -1,0 +1,16 @@
+"""Every test runs offline, without a display, and on any console."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+os.environ.update(
+    UNSLOTH_AUTO_INSTALL="0",
+    UNSLOTH_OFFLINE="1",
+    HF_HUB_OFFLINE="1",
+    OMP_WAIT_POLICY="PASSIVE",
+    TOKENIZERS_PARALLELISM="false",
+    MPLBACKEND="Agg",
+)
