@@ -31,7 +31,8 @@ def test(o: Options) -> int:
 
 
 def lab(o: Options) -> int:
-    return install.through([sys.executable, "-m", "jupyterlab", str(install.ROOT / "notebooks"), *o.jupyter_args])
+    places = [f"--ServerApp.root_dir={install.ROOT}", "--LabApp.default_url=/lab/tree/notebooks"]
+    return install.through([sys.executable, "-m", "jupyterlab", *places, *o.jupyter_args])
 
 
 def setup(o: Options) -> None:

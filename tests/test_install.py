@@ -1,0 +1,439 @@
+"""The launcher, with a real interpreter, a real pip and tiny packages where it can be; by substitution elsewhere."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import types
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from helpers import install, packages
+from helpers.errors import UserError
+from helpers.packages import Requirement, accepts, requirements
+
+BARE = Path(getattr(sys, "_base_executable", sys.executable))
+COURSE = {
+    "unsloth", "trl", "datasets", "huggingface_hub", "litellm", "ipywidgets", "pandas", "matplotlib", "nbval",
+    "llama-cpp-python",
+}  # fmt: skip
+
+
+# --- requirements.txt -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spec, yes, no",
+    [
+        ("==2.13.0", "2.13.0+cpu 2.13", "2.13.1 2.13.0rc1"),
+        (">=4.7,<5", "4.7 4.8.5", "4.0.0 5.0.0 4.6.9"),
+        ("!=4.0.*,>=3", "3.0 4.1", "4.0 4.0.5"),
+        (">=2.4,<2.15", "2.11.0+cu128 2.14.9", "2.3.1 2.15.0"),
+        ("==4.*", "4.9", "40.1"),
+        ("", "0.0.1", ""),
+    ],
+)
+def test_versions_are_compared_as_pip_does(spec, yes, no):
+    assert [v for v in yes.split() if not accepts(spec, v)] == []
+    assert [v for v in no.split() if accepts(spec, v)] == []
+
+
+def test_a_line_has_a_name_a_range_and_perhaps_a_step():
+    text = '# a comment\nnumpy>=2,<3   # why\n\nunsloth==1.0 ; extra == "slim"   # why\nplain\n'
+    assert requirements(text) == [
+        Requirement("numpy", ">=2,<3"),
+        Requirement("unsloth", "==1.0", "slim"),
+        Requirement("plain", ""),
+    ]
+
+
+def test_the_ten_packages_of_the_course_are_named():
+    assert {r.name for r in requirements()} >= COURSE
+
+
+def test_the_readmes_pip_lines_name_the_versions_of_requirements_txt():
+    lines = " ".join(readme_pip_lines())
+    named = [r for r in requirements() if r.group in ("slim", "gguf")]
+    assert [str(r) for r in named if str(r) not in lines] == []
+    assert install.TORCH in lines
+
+
+def test_one_address_of_a_registry_stands_in_one_place():
+    tracked = subprocess.run(["git", "ls-files"], cwd=install.ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a checkout")
+    needle = "download." + "pytorch.org"
+    files = [
+        install.ROOT / name for name in tracked.stdout.splitlines() if name.endswith((".py", ".md", ".txt", ".yml"))
+    ]
+    assert [f.name for f in files if f.exists() and needle in f.read_text("utf-8")] == ["install.py"]
+
+
+# --- Somebody's own environment: a substitute for pip and for what is installed ---------------------------------
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    """An active environment with everything in it; tests take away, change, and look at what pip was asked for."""
+    found = {
+        r.name: re.sub(r"[^\d.].*", "", r.spec.lstrip("=<>")) or "1" for r in requirements() if r.group != "replace"
+    }
+    found |= {"numpy": "2.1.3", "ipython": "7.34.0"}
+    asked = []
+
+    def pip(what, arguments, **environment):
+        held = Path(arguments[-1]).read_text("utf-8") if "-c" in arguments else ""
+        asked.append(types.SimpleNamespace(arguments=arguments, held=held, environment=environment))
+
+    for module in (install, packages):
+        monkeypatch.setattr(module, "installed", found.get)
+        monkeypatch.setattr(module, "LOG", tmp_path / "runs" / "install.log")
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    monkeypatch.setattr(install, "kind", lambda: "active")
+    monkeypatch.setattr(install, "pip", pip)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    return types.SimpleNamespace(found=found, asked=asked, stamp=tmp_path / install.STAMP)
+
+
+def test_where_all_is_there_nothing_is_installed(theirs):
+    install.complete()
+    assert theirs.asked == []
+    assert not theirs.stamp.exists()
+
+
+def test_only_what_is_missing_or_refused_is_installed_and_the_rest_held(theirs):
+    del theirs.found["trl"]
+    theirs.found |= {"datasets": "4.0.0", "torchao": "0.10.0", "torch": "2.11.0+cu128"}
+    install.complete()
+    plain, slim = theirs.asked
+    assert plain.arguments[:3] == ["trl==1.15.0", "datasets>=4.7,<5", "-c"]
+    assert plain.held.split() == ["torch==2.11.0+cu128", "numpy==2.1.3", "pandas==2.2", "ipython==7.34.0"]
+    assert slim.arguments == ["--no-deps", "torchao>=0.16,<0.19"]
+
+
+@pytest.mark.parametrize("name, old", [("torch", "2.3.0"), ("pandas", "1.5.3")])
+def test_what_is_theirs_to_keep_is_refused_not_replaced(theirs, name, old):
+    theirs.found[name] = old
+    with pytest.raises(UserError, match=f"{name} {old}.*deactivate|{name} {old}.*Deactivate"):
+        install.complete()
+    assert theirs.asked == []
+
+
+def test_a_notebook_host_keeps_its_own_jupyter(theirs, monkeypatch):
+    monkeypatch.setattr(install, "kind", lambda: "hosted")
+    del theirs.found["jupyterlab"], theirs.found["nbval"]
+    install.complete()
+    assert theirs.asked[0].arguments[:2] == ["nbval>=0.11,<0.12", "-c"]
+
+
+def test_an_install_that_failed_here_is_gone_over_at_the_next_run(theirs, monkeypatch):
+    del theirs.found["trl"]
+    with monkeypatch.context() as patch:
+        patch.setattr(install, "pip", lambda *a, **k: (_ for _ in ()).throw(UserError("no network")))
+        with pytest.raises(UserError):
+            install.complete()
+    theirs.found["trl"] = "1.15.0"  # what pip left may look whole
+    install.complete()
+    assert "trl==1.15.0" in theirs.asked[0].arguments
+    install.complete()
+    assert len(theirs.asked) == 1
+
+
+def test_without_llama_cpp_the_rest_goes_on_and_only_setup_tries_again(theirs, monkeypatch, capsys):
+    del theirs.found["llama-cpp-python"]
+    tries = []
+
+    def pip(what, arguments, **environment):
+        tries.append(environment)
+        raise UserError("no compiler")
+
+    monkeypatch.setattr(install, "pip", pip)
+    install.complete()
+    install.complete()
+    assert tries == [{"CMAKE_ARGS": install.LLAMA_FLAGS}]
+    assert "python -m helpers setup" in capsys.readouterr().out
+    install.complete(retry_gguf=True)
+    assert len(tries) == 2
+
+
+def test_on_linux_without_nvidia_the_cpu_index_is_asked_first_and_silence_means_plain_pip(theirs, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(install.shutil, "which", lambda name: None)
+    monkeypatch.setattr(install, "TORCH_CPU_INDEX", "http://127.0.0.1:9")
+    install.install_torch()
+    assert [call.arguments for call in theirs.asked] == [[install.TORCH]]
+    assert "plain pip" in capsys.readouterr().out
+
+
+def test_with_nvidia_it_is_plain_pip(theirs, monkeypatch):
+    monkeypatch.setattr(install.shutil, "which", lambda name: name)
+    install.install_torch()
+    assert [call.arguments for call in theirs.asked] == [[install.TORCH]]
+
+
+def test_a_notebook_in_the_wrong_kernel_is_told_which_to_choose(theirs):
+    del theirs.found["trl"]
+    with pytest.raises(UserError, match=r"lacks trl==1\.15\.0.*python -m helpers setup"):
+        install.here()
+    assert theirs.asked == []
+
+
+# --- Other systems, by substitution -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    def execv(*_):
+        raise AssertionError("execv on Windows loses the exit status")
+
+    monkeypatch.setattr(install, "os", types.SimpleNamespace(name="nt", environ=os.environ, execv=execv))
+
+
+def test_on_windows_the_python_is_in_scripts(windows):
+    assert install.python_in(Path("v")) == Path("v", "Scripts", "python.exe")
+
+
+def test_on_windows_the_exit_status_comes_through_a_child(windows):
+    with pytest.raises(SystemExit) as end:
+        install.enter(Path(sys.executable), ["-c", "raise SystemExit(7)"])
+    assert end.value.code == 7
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_ctrl_c_is_for_the_child_and_its_status_is_ours():
+    child = (
+        "import time\ntry: print('ready', flush=True); time.sleep(9)\nexcept KeyboardInterrupt: raise SystemExit(5)"
+    )
+    parent = f"import sys; from helpers import install; sys.exit(install.through([sys.executable, '-c', {child!r}]))"
+    process = start([sys.executable, "-c", parent], install.ROOT)
+    assert process.stdout.readline().strip() == "ready"
+    time.sleep(0.2)  # let the parent reach its wait
+    os.killpg(process.pid, signal.SIGINT)
+    assert finish(process)[0] == 5
+
+
+def test_a_missing_venv_module_is_said_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "venv.py").write_text("raise SystemExit('No module named venv')", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(install.shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match=r"No module named venv.*python3-venv"):
+        install.make_venv(tmp_path / ".venv")
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_an_unsupported_python_is_said_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 1))
+    monkeypatch.setattr(install.shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match=r"3\.11, 3\.12 or 3\.13"):
+        install.supported_python()
+
+
+@pytest.mark.parametrize("missing", ["pyvenv.cfg", "python", "home", "pip"])
+def test_a_venv_that_is_not_whole_is_seen(tmp_path, missing):
+    venv = tmp_path / "v"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    config = venv / "pyvenv.cfg"
+    if missing == "pyvenv.cfg":
+        config.unlink()
+    elif missing == "python":
+        install.python_in(venv).unlink()
+    elif missing == "home":
+        config.write_text(f"home = {tmp_path / 'gone'}\n", "utf-8")
+    assert not install.healthy(venv)
+
+
+def test_what_pip_left_half_written_is_dropped(tmp_path, monkeypatch):
+    for name, files in {"whole-1.dist-info": ["METADATA", "INSTALLER"], "half-1.dist-info": ["METADATA"]}.items():
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).touch()
+    monkeypatch.setattr(install.sysconfig, "get_path", lambda name: str(tmp_path))
+    install.drop_half_installed(since=0)
+    assert [p.name for p in tmp_path.iterdir()] == ["whole-1.dist-info"]
+
+
+# --- For real: a bare interpreter, a .venv, pip, and packages of one line ---------------------------------------
+
+
+def start(command: list, folder: Path, **environment: str) -> subprocess.Popen:
+    hidden = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "COLAB_RELEASE_TAG")
+    kept = {name: value for name, value in os.environ.items() if name not in hidden and not name.startswith("PIP_")}
+    return subprocess.Popen(
+        [str(word) for word in command],
+        cwd=folder,
+        env={**kept, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=os.name != "nt",
+    )
+
+
+def finish(process: subprocess.Popen) -> tuple[int, str]:
+    said, _ = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+class Clone:
+    """A copy of the launcher whose requirements are tiny packages in a folder next to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.shelf = folder, folder / "shelf"
+        self.shelf.mkdir()
+        (folder / "helpers").mkdir()
+        for name in ("__init__", "__main__", "errors", "install", "packages"):
+            shutil.copy(install.ROOT / "helpers" / f"{name}.py", folder / "helpers")
+        self.site = None
+
+    def requires(self, text: str) -> None:
+        (self.folder / "requirements.txt").write_text(text, "utf-8")
+
+    def wheel(self, name: str) -> None:
+        info = f"{name}-1.0.dist-info"
+        with zipfile.ZipFile(self.shelf / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+            archive.writestr(f"{name}.py", "here = True\n")
+            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+
+    def endless_sdist(self, name: str, mark: Path) -> None:
+        source = self.folder / f"{name}-1.0"
+        source.mkdir()
+        build = '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
+        (source / "pyproject.toml").write_text(build, "utf-8")
+        slow = f"import pathlib, time\npathlib.Path({str(mark)!r}).touch()\ntime.sleep(60)\n"
+        (source / "slow.py").write_text(slow, "utf-8")
+        (source / "PKG-INFO").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", "utf-8")
+        with tarfile.open(self.shelf / f"{name}-1.0.tar.gz", "w:gz") as archive:
+            archive.add(source, source.name)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return start([BARE, "-m", "helpers", *arguments], self.folder, PIP_FIND_LINKS=self.shelf.as_uri())
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        return finish(self.start(*arguments))
+
+    def imports(self, name: str, folder: Path | None = None) -> bool:
+        python = install.python_in(self.folder / ".venv")
+        return finish(start([python, "-c", f"import {name}"], folder or self.folder))[0] == 0
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Clone:
+    made = Clone(tmp_path_factory.mktemp("a clone"))
+    made.requires("")
+    status, said = made.run("setup")
+    assert status == 0, said
+    assert "Making .venv" in said
+    return made
+
+
+def test_the_second_run_installs_nothing_and_is_quick(clone):
+    start = time.monotonic()
+    status, said = clone.run("setup")
+    assert (status, "Installing" in said, "Making" in said) == (0, False, False)
+    assert time.monotonic() - start < 2
+
+
+def test_help_makes_no_environment(tmp_path):
+    bare = Clone(tmp_path)
+    bare.requires("")
+    assert bare.run("demo", "--help")[0] == 0
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_helpers_can_be_imported_from_anywhere_in_its_venv(clone, tmp_path):
+    assert clone.imports("helpers", tmp_path)
+
+
+def test_a_package_that_came_to_be_required_is_installed(clone):
+    clone.wheel("alpha")
+    clone.requires("alpha==1.0\n")
+    status, said = clone.run("setup")
+    assert (status, "Installing into .venv" in said) == (0, True)
+    assert clone.imports("alpha")
+
+
+def test_a_failed_install_is_one_line_and_is_repaired_by_the_next_run(clone):
+    clone.requires("beta==1.0\n")
+    status, said = clone.run("setup")
+    assert status == 1
+    assert "Traceback" not in said
+    assert "beta" in said.splitlines()[-1]
+    clone.wheel("beta")
+    assert clone.run("setup")[0] == 0
+    assert clone.imports("beta")
+
+
+def test_a_half_written_package_without_a_stamp_is_installed_again(clone):
+    clone.wheel("gamma")
+    clone.requires("gamma==1.0\n")
+    assert clone.run("setup")[0] == 0
+    (module,) = (clone.folder / ".venv").rglob("gamma.py")
+    module.unlink()
+    (module.parent / "gamma-1.0.dist-info" / "INSTALLER").unlink()
+    (clone.folder / ".venv" / install.STAMP).unlink()
+    assert clone.run("setup")[0] == 0
+    assert clone.imports("gamma")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_ctrl_c_during_an_install_is_one_line_and_is_repaired_by_the_next_run(clone, tmp_path):
+    clone.endless_sdist("delta", tmp_path / "building")
+    clone.requires("delta==1.0\n")
+    process = clone.start("setup")
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "building").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    status, said = finish(process)
+    assert (status, "Traceback" in said) == (130, False)
+    assert json.loads((clone.folder / ".venv" / install.STAMP).read_text("utf-8"))["for"] == "unfinished"
+    (clone.shelf / "delta-1.0.tar.gz").unlink()
+    clone.wheel("delta")
+    assert clone.run("setup")[0] == 0
+    assert clone.imports("delta")
+
+
+def test_a_venv_whose_python_is_gone_is_made_again(clone):
+    clone.requires("")
+    shutil.rmtree(install.python_in(clone.folder / ".venv").parent)
+    status, said = clone.run("setup")
+    assert (status, "Repairing .venv" in said) == (0, True)
+
+
+def test_the_exit_status_comes_through_the_bare_interpreter(clone):
+    (clone.folder / "helpers" / "demo.py").write_text("def run(scale): return 7\n", "utf-8")
+    assert clone.run("demo")[0] == 7
+
+
+# --- The README's way, without the launcher ---------------------------------------------------------------------
+
+
+def readme_pip_lines() -> list[str]:
+    readme = (install.ROOT / "README.md").read_text("utf-8")
+    return re.findall(r"^python -m pip install .+$", readme, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_readmes_pip_lines_give_a_working_course(tmp_path):
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    path = f"{install.python_in(venv).parent}{os.pathsep}{os.environ['PATH']}"
+    for line in readme_pip_lines():
+        subprocess.run(line, shell=True, cwd=install.ROOT, env={**os.environ, "PATH": path}, check=True)
+    names = "unsloth, trl, datasets, huggingface_hub, litellm, ipywidgets, pandas, matplotlib, nbval, llama_cpp"
+    code = f"import {names}"
+    done = subprocess.run([install.python_in(venv), "-c", code], cwd=install.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    check = "from helpers import install; install.here()"
+    done = subprocess.run([install.python_in(venv), "-c", check], cwd=install.ROOT, capture_output=True, text=True)
+    assert "Ready" in done.stdout, done.stderr
