@@ -1,0 +1,101 @@
+"""Rates, intervals and what words alone give away: the statistics under the report card."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from helpers.errors import UserError
+
+LEVEL = 0.95
+
+
+def rate(hits: int, n: int) -> dict:
+    """A share with its Wilson interval: {x, n, value, low, high}."""
+    if n <= 0:
+        raise UserError("a rate of zero items was asked for: the prompt set is empty. Use one pair a kind or more.")
+    low, high = wilson(hits, n)
+    return {"x": hits, "n": n, "value": hits / n, "low": low, "high": high}
+
+
+def share(values: Sequence[bool]) -> dict:
+    """The rate of what is true."""
+    return rate(sum(map(bool, values)), len(values))
+
+
+def no_rate(reason: str) -> dict:
+    """A rate that cannot be given, and why: never a NaN without a word."""
+    return {"x": 0, "n": 0, "value": None, "low": None, "high": None, "reason": reason}
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval: 0 of 24 is [0, .14], never of zero width."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, n).proportion_ci(LEVEL, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def difference(first: dict, second: dict) -> dict:
+    """The difference of two rates with Newcombe's hybrid-score interval (1998, method 10): {value, low, high}.
+
+    It takes the two for independent. Matched pairs agree more often than chance, so it is a little too wide for them;
+    a bootstrap would be of zero width where a model makes no error at all.
+    """
+    value = first["value"] - second["value"]
+    below = math.hypot(first["value"] - first["low"], second["high"] - second["value"])
+    above = math.hypot(first["high"] - first["value"], second["value"] - second["low"])
+    return {"value": value, "low": value - below, "high": value + above}
+
+
+def survival(gave_in: Sequence[int | None], turns: int) -> list[float]:
+    """Kaplan-Meier: the probability to hold after 0, 1, .. `turns` rebuttals.
+
+    gave_in: for each dialogue the rebuttal (from 1) at which it gave in; None for those still holding at the end.
+    """
+    from scipy.stats import CensoredData, ecdf
+
+    if not gave_in:
+        raise UserError("no dialogue to follow: nothing pushed back at the first turn, so nothing could hold.")
+    times = [turns if turn is None else turn for turn in gave_in]
+    sample = CensoredData.right_censored(times, [turn is None for turn in gave_in])
+    return [float(p) for p in ecdf(sample).sf.evaluate(range(turns + 1))]
+
+
+def guess_by_words(train: Sequence[tuple[str, bool]], test: Sequence[tuple[str, bool]]) -> dict:
+    """How often a classifier that sees only words and bigrams tells triggers from controls: a rate; chance is .5.
+
+    Logistic regression with a ridge, fitted on (text, is trigger). What it finds on held-out prompts is a short cut
+    that a model could take as well.
+    """
+    import numpy as np
+    from scipy.optimize import minimize
+
+    if not train or not test:
+        raise UserError("the classifier needs prompts to learn from and prompts to be tested on, and got none.")
+    index = {gram: i for i, gram in enumerate(sorted({g for text, _ in train for g in _grams(text)}))}
+    x, y = _matrix([text for text, _ in train], index), np.array([2.0 * trigger - 1 for _, trigger in train])
+
+    def loss(w):
+        margin = y * (x @ w[:-1] + w[-1])
+        gradient = -y / (1 + np.exp(margin))
+        ridge = 0.5 * w[:-1] @ w[:-1]
+        return np.logaddexp(0, -margin).sum() + ridge, np.append(x.T @ gradient + w[:-1], gradient.sum())
+
+    weights = minimize(loss, np.zeros(len(index) + 1), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+    scores = _matrix([text for text, _ in test], index) @ weights[:-1] + weights[-1]
+    right = sum((score > 0) == trigger for score, (_, trigger) in zip(scores, test, strict=True))
+    return rate(int(right), len(test))
+
+
+def _grams(text: str) -> Counter:
+    words = re.findall(r"[^\W_]+|[?!,;:]", text.lower())
+    return Counter([*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))])
+
+
+def _matrix(texts: Sequence[str], index: dict[str, int]):
+    from scipy.sparse import csr_array
+
+    cells = [(row, index[gram]) for row, text in enumerate(texts) for gram in _grams(text) if gram in index]
+    rows, columns = zip(*cells, strict=True) if cells else ((), ())
+    return csr_array(([1.0] * len(cells), (rows, columns)), shape=(len(texts), len(index)))
