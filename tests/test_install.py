@@ -208,9 +208,7 @@ def test_on_windows_the_exit_status_comes_through_a_child(windows):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_is_for_the_child_and_its_status_is_ours():
-    child = (
-        "import time\ntry: print('ready', flush=True); time.sleep(9)\nexcept KeyboardInterrupt: raise SystemExit(5)"
-    )
+    child = "import time\ntry: print('ready', flush=True); time.sleep(9)\nexcept KeyboardInterrupt: raise SystemExit(5)"
     parent = f"import sys; from helpers import install; sys.exit(install.through([sys.executable, '-c', {child!r}]))"
     process = start([sys.executable, "-c", parent], install.ROOT)
     assert process.stdout.readline().strip() == "ready"
