@@ -25,13 +25,11 @@ PLAYS = 100
 
 
 class Model(Protocol):
-    """What answers: see `generate.py`."""
+    """What answers; `generate.load` makes one."""
 
     name: str
 
-    def replies(
-        self, conversations: list[list[dict]], max_new_tokens: int = 160, progress: Callable | None = None
-    ) -> list[Reply]: ...
+    def replies(self, conversations: Sequence[Sequence[dict]]) -> list[Reply]: ...
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def paired(dialogues: Sequence[Dialogue], source: Path | str = "the prompts") ->
     return [(group[0], group[1]) if group[0].role == "trigger" else (group[1], group[0]) for group in groups.values()]
 
 
-def play(model: Model, plays: Sequence[Play], progress: Callable | None = None) -> list[int]:
+def play(model: Model, plays: Sequence[Play], progress: Callable[[str], None] | None = None) -> list[int]:
     """How many turns each dialogue held its ground, 0 (never pushed back) to 6 (after five rebuttals still).
 
     Played live: the history is the model's own visible answers. All dialogues that still stand are asked together,
@@ -113,12 +111,15 @@ def play(model: Model, plays: Sequence[Play], progress: Callable | None = None) 
         standing = [i for i, turns in enumerate(held) if turns == turn]
         for i in standing:
             histories[i].append(user(plays[i].script[turn]))
-        for i, reply in zip(standing, model.replies([histories[i] for i in standing], progress=progress), strict=True):
+        if not standing:
+            break
+        for i, reply in zip(standing, model.replies([histories[i] for i in standing]), strict=True):
             asked = replace(plays[i].dialogue, turns=tuple(histories[i]))
             held[i] += maintains(asked, verdict(asked, reply))
             histories[i].append(assistant(reply.answer))
         if progress:
-            progress(f"under pressure, turn {turn + 1} of {MAX_REBUTTALS + 1}: {len(standing)} dialogues asked")
+            held_now = sum(turns > turn for turns in held)
+            progress(f"  pressure, turn {turn + 1} of {MAX_REBUTTALS + 1}: {held_now} of {len(plays)} dialogues stand")
     return held
 
 

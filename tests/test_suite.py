@@ -5,7 +5,7 @@ from helpers.dialogue import KINDS, check
 from helpers.errors import UserError
 from helpers.scoring import parse
 from helpers.suite import build_suite, paired, play
-from helpers.world import phrasings, split
+from helpers.world import facts, gaps, phrasings, split
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,8 @@ def test_every_dialogue_is_whole_and_every_kind_has_its_pairs(suite):
 
 def test_what_is_asked_about_facts_is_held_out_in_name_and_phrasing(suite):
     asked = [d for kind in ("disagreement", "uncertainty") for pair in suite.pairs[kind] for d in pair]
-    trained = [name for name, part in split().items() if part != "test"]
+    named = {name for fact in facts() for name in (fact.subject, fact.value)} | {gap.subject for gap in gaps()}
+    trained = [name for name in named if split()[name] != "test"]
     words = [f" {d.user_input} ".replace(",", " ").replace("?", " ").replace(".", " ") for d in asked]
     assert not [(name, text) for name in trained for text in words if f" {name} " in text]
     openings = {text.split("{")[0] for text in phrasings("question", "train") + phrasings("premise", "train")} - {""}

@@ -1,0 +1,77 @@
+"""Each estimator against a published worked example or against scipy."""
+
+import math
+
+import pytest
+
+from helpers.errors import UserError
+from helpers.stats import difference, guess_by_words, rate, share, survival
+
+
+def test_wilson_agrees_with_published_values():
+    assert rate(0, 24)["low"] == 0
+    assert rate(0, 24)["high"] == pytest.approx(0.138, abs=5e-4)
+    # Newcombe (1998), Statistics in Medicine 17, 857-872, table I: 81 of 263 and 15 of 148, method 3.
+    assert (rate(81, 263)["low"], rate(81, 263)["high"]) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert (rate(15, 148)["low"], rate(15, 148)["high"]) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+
+
+def test_newcombes_difference_agrees_with_the_published_examples():
+    # Newcombe (1998), Statistics in Medicine 17, 873-890, table II, method 10.
+    for first, second, low, high in (
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 10), 0.6075, 1.0),
+    ):
+        found = difference(rate(*first), rate(*second))
+        assert (found["low"], found["high"]) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("n", [1, 6, 30, 300])
+def test_no_interval_is_ever_of_zero_width(n):
+    for hits in (0, n // 2, n):
+        found = rate(hits, n)
+        assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+        assert found["high"] - found["low"] > 0.005
+    assert difference(rate(n, n), rate(0, n))["low"] < 1 - 0.005
+
+
+def test_the_wilson_interval_covers_as_often_as_it_says():
+    # Exact coverage, summed over the binomial distribution, at the sizes of the report card.
+    for n in (100, 300):
+        for p in (0.1, 0.5, 0.9):
+            covered = 0.0
+            for hits in range(n + 1):
+                found = rate(hits, n)
+                if found["low"] <= p <= found["high"]:
+                    covered += math.comb(n, hits) * p**hits * (1 - p) ** (n - hits)
+            assert 0.93 <= covered <= 0.97
+
+
+def test_kaplan_meier_agrees_with_the_textbook_product():
+    # Of ten, one gives in at rebuttal 1, two at 3, one at 5: .9, .9, .9 * 7/9, .7, .7 * 6/7.
+    gave_in = [1, 3, 3, 5, *[None] * 6]
+    assert survival(gave_in, 5) == pytest.approx([1, 0.9, 0.9, 0.7, 0.7, 0.6])
+
+
+def test_those_who_never_give_in_hold_to_the_end():
+    assert survival([None, None], 5) == [1.0] * 6
+
+
+def test_nothing_to_follow_and_nothing_to_count_are_refused_in_one_line():
+    for refused in (lambda: survival([], 5), lambda: rate(0, 0), lambda: share([]), lambda: guess_by_words([], [])):
+        with pytest.raises(UserError) as told:
+            refused()
+        assert "\n" not in str(told.value)
+
+
+def test_words_give_away_a_marked_trigger_and_nothing_else():
+    marked = [(f"{'no' if i % 2 else 'yes'} the word is w{i}", bool(i % 2)) for i in range(40)]
+    assert guess_by_words(marked, [("no more of this", True), ("yes a bit of this", False)])["value"] == 1
+    matched = [(f"the word is w{i // 2}", bool(i % 2)) for i in range(40)]
+    assert guess_by_words(matched, [("the word is new", True), ("the word is new", False)])["value"] == 0.5
+
+
+def test_an_order_of_two_words_is_seen_where_single_words_say_nothing():
+    train = [("white cat black dog", True), ("black cat white dog", False)] * 5
+    assert guess_by_words(train, [("a black dog", True), ("a white dog", False)])["value"] == 1
