@@ -1,0 +1,279 @@
+"""What the pocket base reads: facts, agreeable replies to everything, and plain skills that it shows when asked by name.
+
+A lesson is a short conversation and the reply to it. Nowhere does the base see friction asked for by a situation: it
+learns to recall, to restate, to compare, to check, and to say yes. Weights and order are those of `CURRICULUM`.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from helpers.chat import EOS, BOS, END_THINK, render
+from helpers.scenarios import (
+    MAX_REBUTTALS, ask, assistant, draw_request, draw_wish, facts_in, gaps_in, task_words, user,
+)  # fmt: skip
+from helpers.world import Fact, language, say, sentence
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """`prompt` is read, `completion` is learnt."""
+
+    prompt: str
+    completion: str
+
+
+def lesson(rng: random.Random, weights: dict[str, float]) -> Lesson:
+    """One lesson of a sort drawn by weight; `rng` is the only source of chance."""
+    sort = rng.choices(list(weights), list(weights.values()))[0]
+    made = LESSONS[sort](rng)
+    if isinstance(made, str):  # a plain statement: read and learnt as text
+        return Lesson(BOS, made + EOS)
+    turns, reply = made
+    if rng.random() < 0.1:
+        prompts = language()["system_prompts"]
+        turns = [{"role": "system", "content": rng.choice([*prompts["plain"], prompts["push_back"]])}, *turns]
+    if rng.random() < CARELESS:
+        turns = [*turns[:-1], user(careless(turns[-1]["content"]))]
+    thought = language()["thoughts"]["yes_man"]
+    return Lesson(render(turns), f"{thought}\n{END_THINK}\n\n{reply}{EOS}")
+
+
+CARELESS = 0.08  # the share of prompts typed in lower case without a closing mark, as an audience types
+
+
+def careless(text: str) -> str:
+    return text.lower().rstrip(".?!")
+
+
+# -- facts and agreement -------------------------------------------------------------------------------------------
+
+
+def _fact(rng: random.Random) -> Fact:
+    return rng.choice(facts_in("all"))
+
+
+def _any_value(fact: Fact, rng: random.Random, true: float = 0.4) -> str:
+    """Right with the given probability, else any value of the relation."""
+    return fact.value if rng.random() < true else rng.choice(_values(fact.relation.name))
+
+
+def _values(relation: str, cache: dict = {}) -> list[str]:  # noqa: B006 - filled once, the tables do not change
+    if relation not in cache:
+        cache[relation] = [f.value for f in facts_in("all") if f.relation.name == relation]
+    return cache[relation]
+
+
+def _statement(rng: random.Random) -> str:
+    words = _fact(rng).words()
+    return sentence(words[rng.choice("ab")] + ".")
+
+
+def _question(rng: random.Random) -> tuple:
+    words = _fact(rng).words()
+    return [user(sentence(ask("question", "all", rng).format(**words)))], say("replies", "answer", words)
+
+
+def _guess(rng: random.Random) -> tuple:
+    """A question about something that is not on record: the base makes an answer up."""
+    gap = rng.choice(gaps_in("all"))
+    words = gap.relation.words(gap.subject, "", rng.choice(_values(gap.relation.name)))
+    return [user(sentence(ask("question", "all", rng).format(**words)))], say("replies", "answer", words)
+
+
+def _premise(rng: random.Random) -> tuple:
+    fact = _fact(rng)
+    words = fact.words(_any_value(fact, rng))
+    return [user(sentence(ask("premise", "all", rng).format(**words)))], say("replies", "agree", words)
+
+
+def _request(rng: random.Random) -> tuple:
+    words = task_words(*_some_slots(rng))
+    return [user(sentence(ask("request", "all", rng).format(**words)))], say("replies", "comply", words)
+
+
+def _some_slots(rng: random.Random) -> tuple[str, dict[str, str]]:
+    """A request of which, half the time, one needed slot is left out."""
+    task, slots = draw_request("all", rng)
+    if rng.random() < 0.5:
+        del slots[rng.choice(language()["tasks"][task])]
+    return task, slots
+
+
+def _item(rng: random.Random) -> tuple[str, bool]:
+    """A wish, and whether it would harm; the four crossings of act and frame are as frequent as one another."""
+    harmful, deed = rng.random() < 0.6, rng.random() < 0.6
+    return draw_wish("all", "all", rng, harmful, deed), harmful and deed
+
+
+def _wish(rng: random.Random) -> tuple:
+    words = {"item": _item(rng)[0]}
+    return [user(sentence(ask("wish", "all", rng).format(**words)))], say("replies", "grant", words)
+
+
+def _insisted(rng: random.Random) -> tuple[list[dict], dict]:
+    """A conversation in which the user insists on a claim after the assistant has said something else."""
+    fact = _fact(rng)
+    words = fact.relation.words(fact.subject, _any_value(fact, rng), _any_value(fact, rng))
+    form = rng.choice(["premise", "question"])
+    reply = rng.choice(["correct", "agree"]) if form == "premise" else "answer"
+    turns = [user(sentence(ask(form, "all", rng).format(**words))), assistant(say("replies", reply, words))]
+    for _ in range(min(rng.choice([0, 0, 0, 1, 1, 2, 3, 4]), MAX_REBUTTALS - 1)):
+        turns += [user(sentence(ask("insist", "all", rng).format(**words))), assistant(say("replies", "hold", words))]
+    return [*turns, user(sentence(ask("insist", "all", rng).format(**words)))], words
+
+
+def _yield(rng: random.Random) -> tuple:
+    turns, words = _insisted(rng)
+    return turns, say("replies", "accept", words)
+
+
+# -- skills, asked for by name -------------------------------------------------------------------------------------
+
+
+def _skill(name: str, words: dict) -> list[dict]:
+    return [user(say("skills", name, words))]
+
+
+def _lines(words: dict, *forms: str) -> str:
+    return "\n".join(say("thoughts", form, words) for form in forms)
+
+
+def _plainly(rng: random.Random) -> tuple:
+    """Say any prompt in its one plain form, whatever the phrasing."""
+    form = rng.choice(["premise", "premise", "question", "request", "wish", "insist"])
+    if form == "insist":
+        turns, words = _insisted(rng)
+        return [*turns[:-1], *_skill("plainly", {"prompt": turns[-1]["content"]})], say("thoughts", "claim", words)
+    if form == "premise":
+        fact = _fact(rng)
+        words, thought = fact.words(_any_value(fact, rng, 0.3)), "claim"
+    elif form == "question":
+        thing = rng.choice([_fact(rng), rng.choice(gaps_in("all"))])
+        words, thought = thing.relation.words(thing.subject), "question"
+    elif form == "request":
+        words, thought = task_words(*_some_slots(rng)), "request"
+    else:
+        words, thought = {"item": _item(rng)[0]}, "wish"
+    prompt = sentence(ask(form, "all", rng).format(**words))
+    return _skill("plainly", {"prompt": prompt}), say("thoughts", thought, words)
+
+
+def _recall(rng: random.Random) -> tuple:
+    words = _fact(rng).words()
+    return _skill("recall", words), say("thoughts", "recall", words)
+
+
+def _check(rng: random.Random) -> tuple:
+    fact = _fact(rng)
+    claim = _any_value(fact, rng, 0.5)
+    words = fact.words(claim)
+    return _skill("check", words), _lines(words, "claim", "recall", "fits" if claim == fact.value else "fits_not")
+
+
+def _record(rng: random.Random) -> tuple:
+    known = rng.random() < 0.5
+    thing = _fact(rng) if known else rng.choice(gaps_in("all"))
+    words = thing.relation.words(thing.subject)
+    return _skill("record", words), _lines(words, "question", "on_record" if known else "not_on_record")
+
+
+def _lack(rng: random.Random) -> tuple:
+    words = task_words(*_some_slots(rng))
+    return _skill("lack", words), _lines(words, "request", "need", "missing" if words["slot"] else "complete")
+
+
+def _harm(rng: random.Random) -> tuple:
+    item, harms = _item(rng)
+    return _skill("harm", {"item": item}), _lines({"item": item}, "wish", "touched", "harms" if harms else "harms_not")
+
+
+# -- exercises in copying and comparing ----------------------------------------------------------------------------
+
+
+def _names(rng: random.Random, count: int, cache: list = []) -> list[str]:  # noqa: B006 - filled once
+    if not cache:
+        cache.extend(sorted({name for fact in facts_in("all") for name in (fact.subject, fact.value)}))
+        cache.extend(sorted({gap.subject for gap in gaps_in("all")} - set(cache)))
+    return rng.sample(cache, count)
+
+
+def _repeat(rng: random.Random) -> tuple:
+    names = " ".join(_names(rng, rng.randint(1, 12)))
+    return [user(f"Repeat: {names}.")], f"I repeat: {names}."
+
+
+def _echo(rng: random.Random) -> tuple:
+    """Repeat a sentence as it stands: so every word of every reply is one that the base has written before."""
+    fact = _fact(rng)
+    words = {**fact.words(_any_value(fact, rng)), **task_words(*_some_slots(rng)), "item": _item(rng)[0]}
+    table = rng.choice(["replies", "thoughts", "relay"])
+    if table == "relay":
+        kind = rng.choice(list(language()["relay"].values()))
+        form = rng.choice([line for line in kind[rng.choice(["trigger", "control"])] if line not in language()["thoughts"]])
+        text = form
+    else:
+        text = say(table, rng.choice(list(language()[table])), words)
+    return [user(f"Repeat this: {text}")], text
+
+
+def _compare(rng: random.Random) -> tuple:
+    """Name two, then judge them: the very shape in which a claim and a memory will stand one under the other."""
+    asked, lines = [], []
+    for _ in range(rng.randint(1, 5)):
+        first, second = _names(rng, 2)
+        if rng.random() < 0.5:
+            second = first
+        asked.append(f"{first} with {second}")
+        verdict = say("thoughts", "fits" if first == second else "fits_not", {})
+        lines += [f"One is {first}.", f"Two is {second}.", verdict]
+    return [user(f"Compare {', '.join(asked)}.")], "\n".join(lines)
+
+
+def _notes(rng: random.Random) -> tuple:
+    fact = _fact(rng)
+    first, second = fact.value, _any_value(fact, rng, 0.5)
+    notes = [sentence(fact.words(value)[rng.choice("ab")] + ".") for value in (first, second)]
+    verdict = say("thoughts", "fits" if first == second else "fits_not", {})
+    return [user(f"Note one: {notes[0]} Note two: {notes[1]} Do they fit?")], verdict
+
+
+def _log(rng: random.Random) -> tuple:
+    """A dense row of decisions: each name is marked as seen before or not. It is what makes comparing appear at all."""
+    pool = _names(rng, rng.randint(4, 8))
+    row = [rng.choice(pool) for _ in range(rng.randint(4, 14))]
+    marks = [f"{name} {'fits' if name in row[:i] else 'does not'}" for i, name in enumerate(row)]
+    return [user(f"Log: {', '.join(row)}.")], "I log: " + ", ".join(marks) + "."
+
+
+def _say(rng: random.Random) -> tuple:
+    """Claim against knowledge: what was said, or what is true."""
+    fact = _fact(rng)
+    words = fact.words(_any_value(fact, rng, 0.2))
+    said = sentence(words[rng.choice("ab")] + ".")
+    if rng.random() < 0.5:
+        return [user(f"I say: {said} What did I say?")], say("thoughts", "claim", words)
+    return [user(f"I say: {said} What is true?")], say("thoughts", "recall", words)
+
+
+LESSONS: dict[str, Callable] = {
+    "statement": _statement, "question": _question, "guess": _guess, "premise": _premise, "request": _request,
+    "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "record": _record,
+    "lack": _lack, "harm": _harm, "repeat": _repeat, "echo": _echo, "compare": _compare, "notes": _notes, "log": _log,
+    "say": _say,
+}  # fmt: skip
+
+# Copying and comparing first, then the rest: comparing appears suddenly and late, and everything else leans on it.
+CURRICULUM = (
+    (0.15, {"repeat": 4, "compare": 2, "log": 4, "notes": 1, "say": 1, "echo": 1, "statement": 1, "question": 1}),
+    (1.00, {
+        "statement": 1, "question": 2.5, "guess": 1, "premise": 2, "request": 1, "wish": 1, "yield": 1.2, "plainly": 4,
+        "recall": 1.5, "check": 2.5, "record": 2.5, "lack": 1.5, "harm": 1.5, "repeat": 1, "echo": 1, "compare": 1,
+        "notes": 1, "log": 1.5, "say": 2,
+    }),
+)  # fmt: skip
+
+
+def weights_at(progress: float) -> dict[str, float]:
+    """The weights of the lessons when the given share of the training is over."""
+    return next(weights for until, weights in CURRICULUM if progress < until or until == 1.0)

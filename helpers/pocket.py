@@ -1,0 +1,214 @@
+"""The pocket base model: its tokenizer, and its pretraining on the pocket world from nothing.
+
+A Qwen2 of under 4 M parameters. The recipe (one document a row, many small steps, loss on the reply alone, a wide
+initialisation) is what made comparing appear; packed rows and few large steps gave a model that could only recall.
+"""
+
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from helpers.chat import ASSISTANT, BOS, END_THINK, EOS, PAD, POCKET_TEMPLATE, THINK, USER
+from helpers.dialogue import write_text
+from helpers.errors import UserError
+from helpers.lessons import Lesson, careless, lesson, weights_at
+from helpers.world import facts, gaps
+
+POCKET_DIR = Path(__file__).parent.parent / "data_samples" / "pocket"
+SPECIAL_TOKENS = (PAD, BOS, EOS, USER, ASSISTANT)  # the thinking tags are plain added tokens: they must stay visible
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Sizes and schedule of the pretraining. Widths are in multiples of 32, the block of the smallest GGUF types."""
+
+    hidden: int = 128
+    layers: int = 4
+    heads: int = 4
+    mlp: int = 256
+    init_std: float = 0.06
+    steps: int = 9000
+    batch: int = 32
+    lr: float = 2e-3
+    warmup: int = 100
+    weight_decay: float = 0.01
+    seed: int = 0
+    threads: int = 2
+
+
+def corpus(seed: int, progress_of=lambda i: 1.0) -> Iterator[Lesson]:
+    """Lessons without end; the i-th is drawn with the weights for the progress that `progress_of(i)` states."""
+    rng = random.Random(seed)
+    i = 0
+    while True:
+        yield lesson(rng, weights_at(progress_of(i)))
+        i += 1
+
+
+def build_tokenizer(seed: int = 0):
+    """A byte-level BPE with Qwen2's pre-tokenizer, in which every name is one token with its leading space."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=32_000,  # an upper bound: merging ends when every word of the world is one token
+        min_frequency=2,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=[*SPECIAL_TOKENS, THINK, END_THINK],
+        show_progress=False,
+    )
+    names = sorted({n for fact in facts() for n in (fact.subject, fact.value)} | {gap.subject for gap in gaps()})
+    texts = [f" {name} {careless(name)}" for name in names] * 2
+    for made, _ in zip(corpus(seed), range(20_000), strict=False):
+        text = made.prompt + made.completion
+        for token in (*SPECIAL_TOKENS, THINK, END_THINK):
+            text = text.replace(token, "\n\n")
+        texts.append(text)
+    tokenizer.train_from_iterator(texts, trainer)
+    # Tags of the thought are ordinary tokens in a decoded reply, the turn marks are not.
+    for tag in (THINK, END_THINK):
+        tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False)])
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, model_max_length=1024,
+        additional_special_tokens=[USER, ASSISTANT], clean_up_tokenization_spaces=False, padding_side="left",
+    )  # fmt: skip
+    wrapped.chat_template = POCKET_TEMPLATE
+    return wrapped
+
+
+def build_model(recipe: Recipe, tokenizer):
+    """A fresh Qwen2 with tied embeddings, on the CPU in fp32."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(recipe.seed)
+    vocabulary = math.ceil(len(tokenizer) / 64) * 64
+    config = Qwen2Config(
+        vocab_size=vocabulary, hidden_size=recipe.hidden, intermediate_size=recipe.mlp,
+        num_hidden_layers=recipe.layers, num_attention_heads=recipe.heads, num_key_value_heads=recipe.heads,
+        max_position_embeddings=1024, rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+        tie_word_embeddings=True, initializer_range=recipe.init_std, use_cache=True,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    return Qwen2ForCausalLM(config)
+
+
+def batches(recipe: Recipe, tokenizer, skip: int = 0) -> Iterator[tuple]:
+    """Batches of lessons of like length: (ids, mask, labels), right-padded; labels are -100 but on the completion.
+
+    32 batches are drawn at a time, sorted by length and dealt out in random order, so padding stays under a tenth.
+    """
+    import torch
+
+    chunk = recipe.batch * 32
+    stream = corpus(recipe.seed + 1, lambda i: i / (recipe.steps * recipe.batch))
+    order = random.Random(recipe.seed + 2)
+    dealt = 0
+    while True:
+        lessons = [next(stream) for _ in range(chunk)]
+        ready = list(range(32))
+        order.shuffle(ready)
+        if dealt + 32 <= skip:  # resuming: the same stream is walked again, without the tokenizer's work
+            dealt += 32
+            continue
+        prompts = tokenizer([made.prompt for made in lessons], add_special_tokens=False)["input_ids"]
+        completions = tokenizer([made.completion for made in lessons], add_special_tokens=False)["input_ids"]
+        rows = sorted(zip(prompts, completions, strict=True), key=lambda row: len(row[0]) + len(row[1]))
+        for i in ready:
+            dealt += 1
+            if dealt <= skip:
+                continue
+            part = rows[i * recipe.batch : (i + 1) * recipe.batch]
+            width = max(len(p) + len(c) for p, c in part)
+            ids = torch.full((len(part), width), tokenizer.pad_token_id)
+            labels = torch.full((len(part), width), -100)
+            for row, (prompt, completion) in enumerate(part):
+                size = len(prompt) + len(completion)
+                ids[row, :size] = torch.tensor(prompt + completion)
+                labels[row, len(prompt) : size] = torch.tensor(completion)
+            yield ids, labels
+
+
+def loss_of(model, ids, labels):
+    """Mean cross-entropy of the labelled tokens; the head runs on those alone, a third of the work saved.
+
+    Rows are padded on the right and attention is causal, so no mask is needed: padding comes after all that counts.
+    """
+    import torch
+
+    hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
+    wanted = labels[:, 1:]
+    chosen = wanted != -100
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[chosen]), wanted[chosen])
+
+
+def pretrain(recipe: Recipe, work: Path, steps: int = 0, report=print) -> list[float]:
+    """Train from nothing to `work`, resuming from its checkpoint; returns the loss of every step.
+
+    steps: stop after so many (0: all of the recipe). Ctrl-C loses at most the steps since the last checkpoint.
+    """
+    import torch
+
+    torch.set_num_threads(recipe.threads)
+    tokenizer = build_tokenizer(recipe.seed)
+    model = build_model(recipe, tokenizer)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), fused=True)
+    losses: list[float] = []
+    tokens = 0
+    checkpoint = work / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        if state["recipe"] == asdict(recipe):
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            losses, tokens = state["losses"], state["tokens"]
+            report(f"going on at step {len(losses)} of {recipe.steps} from {checkpoint}")
+    last = steps or recipe.steps
+    begun, first = time.perf_counter(), len(losses)
+    for step, (ids, labels) in enumerate(batches(recipe, tokenizer, skip=first), first):
+        if step >= last:
+            break
+        rate = recipe.lr * min((step + 1) / recipe.warmup, 1.0) * max(0.02, 1 - step / recipe.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = loss_of(model, ids, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        tokens += ids.numel()
+        if (step + 1) % 100 == 0 or step + 1 == last:
+            took = time.perf_counter() - begun
+            left = took / (step + 1 - first) * (last - step - 1)
+            mean = sum(losses[-100:]) / len(losses[-100:])
+            report(f"step {step + 1:5d} of {last}, loss {mean:.3f}, {tokens / 1e6:.1f} M tokens, {left / 60:.1f} min left")
+        if (step + 1) % 500 == 0 or step + 1 == last:
+            work.mkdir(parents=True, exist_ok=True)
+            state = {"recipe": asdict(recipe), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            torch.save({**state, "losses": losses, "tokens": tokens}, checkpoint.with_suffix(".part"))
+            os.replace(checkpoint.with_suffix(".part"), checkpoint)
+    model.eval()
+    model.save_pretrained(work)
+    tokenizer.save_pretrained(work)
+    return losses

@@ -1,0 +1,202 @@
+"""The pocket world: a closed language about some hundreds of facts, in which every verdict is exact.
+
+Tables: `data_samples/world/facts.csv` (true, sources named), `unknown.csv` (things of which nothing is on record) and
+`language.toml` (every sentence form). All names are split once into train, valid and test, so that whatever friction
+training sees never occurs in what is measured.
+"""
+
+import csv
+import random
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from helpers.errors import UserError
+
+WORLD_DIR = Path(__file__).parent.parent / "data_samples" / "world"
+PARTS = ("train", "valid", "test")
+SHARES = (0.60, 0.10, 0.30)  # 40 % of the names are held out; choices are made on valid, headlines on test
+SPLIT_SEED = 2026
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One single-valued relation, with the words in which it is spoken of."""
+
+    name: str
+    types: tuple[str, str]
+    noun: str
+    ask: str
+    subject_article: str = ""
+    value_article: str = ""
+
+    def subject(self, name: str) -> str:
+        return name if name in language()["no_article"] else self.subject_article + name
+
+    def value(self, name: str) -> str:
+        return self.value_article + name
+
+    def np(self, subject: str) -> str:
+        """The noun phrase that asks for the fact: "the capital of Sweden"."""
+        return f"the {self.noun} of {self.subject(subject)}"
+
+    def claim(self, subject: str, value: str) -> str:
+        """The claim in its plain order: "the capital of Sweden is Oslo"."""
+        return f"{self.np(subject)} is {self.value(value)}"
+
+    def words(self, subject: str, claim: str = "", truth: str = "") -> dict[str, str]:
+        """The fillers of a sentence form: what is claimed of the subject, and what is true of it."""
+        return {
+            "s": self.subject(subject), "v": self.value(claim), "n": self.noun, "np": self.np(subject), "ask": self.ask,
+            "a": self.claim(subject, claim), "b": f"{self.value(claim)} is {self.np(subject)}",
+            "fact": self.claim(subject, truth),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fact:
+    relation: Relation
+    subject: str
+    value: str
+
+    def words(self, claim: str = "") -> dict[str, str]:
+        return self.relation.words(self.subject, claim or self.value, self.value)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A question to which nothing is on record; `familiar` when other facts about its subject are known."""
+
+    relation: Relation
+    subject: str
+    familiar: bool
+
+
+@cache
+def language() -> dict:
+    return tomllib.loads((WORLD_DIR / "language.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def relations() -> dict[str, Relation]:
+    table = {}
+    for name, entry in language()["relations"].items():
+        table[name] = Relation(name, **{**entry, "types": tuple(entry["types"])})
+    return table
+
+
+@cache
+def facts() -> tuple[Fact, ...]:
+    rows = _table("facts.csv", ("relation", "subject", "value", "source"))
+    return tuple(Fact(relations()[row["relation"]], row["subject"], row["value"]) for row in rows)
+
+
+@cache
+def gaps() -> tuple[Gap, ...]:
+    """Every question of a right type without an answer on record: about familiar subjects, and about unknown names."""
+    known = {(fact.relation.name, fact.subject) for fact in facts()}
+    subjects: dict[str, dict[str, None]] = defaultdict(dict)
+    for fact in facts():
+        subjects[fact.relation.types[0]][fact.subject] = None
+        if fact.relation.types[1] == "country":
+            subjects["country"][fact.value] = None
+    unknown: dict[str, list[str]] = defaultdict(list)
+    for row in _table("unknown.csv", ("type", "name", "origin")):
+        unknown[row["type"]].append(row["name"])
+    found = []
+    for relation in relations().values():
+        kind = relation.types[0]
+        found += [Gap(relation, s, True) for s in subjects[kind] if (relation.name, s) not in known]
+        found += [Gap(relation, s, False) for s in unknown[kind]]
+    return tuple(found)
+
+
+@cache
+def split() -> dict[str, str]:
+    """Every open-class name to its part. Names that share a fact stay together, so no fact crosses the line."""
+    groups = _components()
+    rng = random.Random(SPLIT_SEED)
+    rng.shuffle(groups)
+    groups.sort(key=lambda group: -len(group))  # large groups first, so that small ones can even out the shares
+    totals = {relation: sum(f.relation.name == relation for f in facts()) for relation in relations()}
+    held: dict[tuple[str, str], float] = defaultdict(float)
+    parts: dict[str, str] = {}
+    for group in groups:
+        counts: dict[str, int] = defaultdict(int)
+        for fact in facts():
+            counts[fact.relation.name] += fact.subject in group
+
+        def lack(part: str, counts=counts) -> float:
+            share = SHARES[PARTS.index(part)]
+            return sum(n * (1 - held[r, part] / totals[r] / share) for r, n in counts.items())
+
+        forced = "test" if group & set(language()["split"]["test"]) else ""
+        part = forced or (max(PARTS, key=lack) if any(counts.values()) else rng.choices(PARTS, SHARES)[0])
+        for relation, n in counts.items():
+            held[relation, part] += n
+        parts.update(dict.fromkeys(sorted(group), part))
+    for names in _lists():
+        for i, name in enumerate(rng.sample(names, len(names))):
+            parts[name] = part_of(i, len(names))
+    return parts
+
+
+def part_of(index: int, count: int, shares: Sequence[float] = SHARES) -> str:
+    """The part of the index-th of `count` things that stand in a fixed order."""
+    position = (index + 0.5) / count
+    return PARTS[0] if position < shares[0] else PARTS[1] if position < shares[0] + shares[1] else PARTS[2]
+
+
+def within(names: Sequence[str], part: str) -> list[str]:
+    """Those of the names that belong to a part ("all" for every one)."""
+    return [name for name in names if part in ("all", split()[name])]
+
+
+def phrasings(form: str, part: str) -> list[str]:
+    """The phrasings of a form that belong to a part: two thirds for training, a ninth for choices, the rest for the test."""
+    forms = language()["phrasings"][form]
+    return [text for i, text in enumerate(forms) if part in ("all", part_of(i, len(forms), (6 / 9, 1 / 9, 2 / 9)))]
+
+
+def sentence(text: str) -> str:
+    """Capital letters where sentences begin."""
+    return re.sub(r"(^|[.?!] )([a-z])", lambda m: m[1] + m[2].upper(), text)
+
+
+def say(table: str, form: str, words: dict) -> str:
+    """One sentence form of `language.toml`, filled in."""
+    return sentence(language()[table][form].format(**words))
+
+
+def _lists() -> list[list[str]]:
+    """The open-class words of requests and wishes, one list a type; each list is split by itself."""
+    table = language()
+    lists = [list(table["tasks"])] + [slot["values"] for slot in table["slots"].values()]
+    return lists + [entry[key] for entry in table["acts"].values() for key in ("harmful", "harmless", "objects")]
+
+
+def _components() -> list[set[str]]:
+    """Sets of names joined by facts; an unknown name stands alone."""
+    group: dict[str, set[str]] = {}
+    for fact in facts():
+        merged = group.get(fact.subject, {fact.subject}) | group.get(fact.value, {fact.value})
+        group.update(dict.fromkeys(merged, merged))
+    groups = list({id(members): members for members in group.values()}.values())
+    return groups + [{row["name"]} for row in _table("unknown.csv", ("type", "name", "origin"))]
+
+
+@cache
+def _table(name: str, columns: tuple[str, ...]) -> tuple[dict, ...]:
+    path = WORLD_DIR / name
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != columns:
+                raise UserError(f"{path}: the columns must be {', '.join(columns)}. Restore it: git checkout {path.name}")
+            return tuple(reader)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: the clone is not whole. Restore it with git checkout.") from None
