@@ -1,0 +1,274 @@
+"""From an adapter to one file that llama.cpp runs: merge, GGUF, quantise, and check that the copy answers alike."""
+
+import ctypes
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.artefacts import ROOT, check, identity, parts, read_json
+from helpers.dialogue import KINDS, write_text
+from helpers.engines import LlamaCpp, Transformers, llama_cpp
+from helpers.errors import UserError
+from helpers.generate import load
+from helpers.scenarios import pairs
+
+CHECKED_PROMPTS = 200
+BLOCK = 32  # Q8_0 packs so many numbers with one scale; a row that is no multiple of it stays as it is
+QWEN2_PATTERN = (  # of the pre-tokenizer that llama.cpp calls "qwen2"; with another one, token ids would differ
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made, and how far it answers like the original; shares are of `prompts` held-out prompts."""
+
+    merged: Path
+    f16: Path
+    q8_0: Path
+    kept_f16: list[str]  # tensors that Q8_0 could not pack
+    prompts: int
+    equal_ids: float
+    equal_replies: float
+    equal_replies_q8_0: float
+    seconds: dict[str, float]
+
+
+def export(run_dir: Path, report: Callable[[str], None] = print) -> Exported:
+    """Merge `run_dir`/adapter, write model-f16.gguf and model-q8_0.gguf beside it, and check both against transformers."""
+    run_dir, seconds, begun = Path(run_dir), {}, time.perf_counter()
+
+    def done(step: str, line: str) -> None:
+        seconds[step] = round(time.perf_counter() - begun - sum(seconds.values()), 2)
+        report(f"{line} ({seconds[step]:.1f} s)")
+
+    llama_cpp()  # where it is missing, say so before the work
+    merged = merge(run_dir / "adapter", run_dir / "merged")
+    done("merge", f"merged the adapter into its base: {merged}")
+    f16 = to_gguf(merged, run_dir / "model-f16.gguf")
+    done("gguf", f"wrote {f16}, {f16.stat().st_size / 1e6:.1f} MB")
+    trouble = first_decode_works(f16)
+    if trouble:
+        raise UserError(f"{f16}: {trouble}")
+    done("first_decode", "llama.cpp decodes it on this machine (tried in a child process)")
+    q8_0, kept = quantise(f16, run_dir / "model-q8_0.gguf")
+    note = f"; {len(kept)} tensors stay f16, their rows are no multiple of {BLOCK}" if kept else ""
+    done("quantise", f"wrote {q8_0}, {q8_0.stat().st_size / 1e6:.1f} MB{note}")
+    held_out = held_out_prompts()
+    replies, ids = same_replies(merged, f16, held_out)
+    done("check", f"f16: {replies:.1%} of {len(held_out)} greedy replies as in transformers, token ids equal on {ids:.1%}")
+    small, _ = same_replies(merged, q8_0, held_out)
+    done("check_q8_0", f"Q8_0: {small:.1%} of the replies as in transformers")
+    return Exported(merged, f16, q8_0, kept, len(held_out), ids, replies, small, seconds)
+
+
+def held_out_prompts(count: int = CHECKED_PROMPTS) -> list[tuple[dict, ...]]:
+    """Conversations of the test part, all kinds, triggers and controls alike."""
+    made = [d.turns for kind in KINDS for pair in pairs(kind, "test", count // (2 * len(KINDS)), 0) for d in pair]
+    return made[:count]
+
+
+def merge(adapter: Path, out: Path) -> Path:
+    """Add an adapter into its unquantised base with PEFT; `out` becomes a whole model folder with tokenizer.
+
+    From a 4-bit base nothing is merged: rounding would be baked in.
+    """
+    if not adapter.exists():
+        raise UserError(f"{adapter} is missing. Train it first: python -m helpers finetune")
+    base, adapter_folder = parts(adapter)
+    if adapter_folder is None:
+        raise UserError(f"{adapter} is a whole model, not an adapter: there is nothing to merge.")
+    check(base)
+    check(adapter)
+    network = Transformers(str(adapter), str(base), adapter).network
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        network.save_pretrained(part)
+        for name in TOKENIZER_FILES:
+            if (base / name).exists():
+                shutil.copyfile(base / name, part / name)
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(part, out)
+    except Exception as error:  # a full disk comes as OSError, or as safetensors' own error
+        shutil.rmtree(part, ignore_errors=True)
+        raise UserError(f"cannot write {out}: {error}. Free some space and export again.") from error
+    return out
+
+
+def to_gguf(folder: Path, path: Path, dtype: str = "f16") -> Path:
+    """Write a Qwen2 folder as one GGUF file: weights, tokenizer, chat template. Vectors stay fp32, as llama.cpp wants.
+
+    dtype: f16 or f32. Format: github.com/ggml-org/ggml/blob/master/docs/gguf.md
+    """
+    check(folder)
+    config = read_json(folder / "config.json")
+    if config.get("model_type") != "qwen2" or dtype not in ("f16", "f32"):
+        raise UserError(f"{folder}: expected a Qwen2 model and f16 or f32, not {config.get('model_type')} and {dtype}.")
+    return _whole(path, lambda part: _write_gguf(folder, config, part, dtype))
+
+
+def _write_gguf(folder: Path, config: dict, part: Path, dtype: str) -> None:
+    import gguf
+    import numpy as np
+    import torch
+    from safetensors import safe_open
+
+    writer = gguf.GGUFWriter(part, "qwen2")
+    rope = config.get("rope_parameters") or config
+    writer.add_name(folder.resolve().name)
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(rope.get("rope_theta", 10_000.0))
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if dtype == "f16" else gguf.LlamaFileType.ALL_F32)
+    _add_tokenizer(writer, folder, config["vocab_size"])
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config["num_hidden_layers"])
+    for weights in sorted(folder.glob("*.safetensors")):
+        with safe_open(weights, framework="pt") as file:  # NumPy has no bfloat16
+            for name in file.keys():  # noqa: SIM118 - not a dict
+                if name == "lm_head.weight" and config.get("tie_word_embeddings"):
+                    continue
+                tensor = file.get_tensor(name).to(torch.float32).numpy()
+                half = dtype == "f16" and tensor.ndim > 1
+                target = names.get_name(name, try_suffixes=(".weight", ".bias"))
+                writer.add_tensor(target, tensor.astype(np.float16) if half else tensor)
+    try:
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+    finally:
+        writer.close()
+
+
+def _add_tokenizer(writer, folder: Path, size: int) -> None:
+    import gguf
+    from transformers import AutoTokenizer
+
+    table = read_json(folder / "tokenizer.json")
+    if QWEN2_PATTERN not in [step.get("pattern", {}).get("Regex") for step in table["pre_tokenizer"]["pretokenizers"]]:
+        raise UserError(f"{folder / 'tokenizer.json'}: not Qwen2's pre-tokenizer, so llama.cpp would cut words elsewhere.")
+    kinds = gguf.TokenType
+    entries = {i: (f"[PAD{i}]", kinds.UNUSED) for i in range(size)}  # rows of the embedding that no token uses
+    entries |= {i: (text, kinds.NORMAL) for text, i in table["model"]["vocab"].items()}
+    for token in table["added_tokens"]:  # the thinking tags are no control tokens: those would be invisible in a reply
+        entries[token["id"]] = (token["content"], kinds.CONTROL if token["special"] else kinds.USER_DEFINED)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list([entries[i][0] for i in range(size)])
+    writer.add_token_types([int(entries[i][1]) for i in range(size)])
+    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in table["model"]["merges"]])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    writer.add_chat_template(tokenizer.chat_template)
+    writer.add_add_bos_token(False)  # the template writes it
+    for add, token in (
+        (writer.add_bos_token_id, tokenizer.bos_token_id),
+        (writer.add_eos_token_id, tokenizer.eos_token_id),
+        (writer.add_pad_token_id, tokenizer.pad_token_id),
+    ):
+        if token is not None:
+            add(token)
+
+
+def quantise(source: Path, target: Path, kind: str = "q8_0") -> tuple[Path, list[str]]:
+    """Quantise a GGUF file in this process; (the new file, the matrices that stay as they are for their odd width).
+
+    llama.cpp reports success all the same when it leaves a matrix as it is, so the list is read from the file.
+    """
+    import gguf
+
+    api = llama_cpp()
+    types = {"q8_0": api.LLAMA_FTYPE_MOSTLY_Q8_0}
+    if kind not in types:
+        raise UserError(f"unknown quantisation {kind!r}: expected one of {', '.join(types)}")
+    if not source.exists():
+        raise UserError(f"{source} is missing: there is nothing to quantise. Run: python -m helpers export")
+
+    def write(part: Path) -> None:
+        settings = api.llama_model_quantize_default_params()
+        settings.ftype, settings.nthread = types[kind], 1
+        if api.llama_model_quantize(str(source).encode(), str(part).encode(), ctypes.byref(settings)):
+            raise OSError(0, "llama.cpp could not quantise; the disk may be full, or the source damaged")
+
+    _whole(target, write)
+    tensors = gguf.GGUFReader(target).tensors
+    return target, [t.name for t in tensors if len(t.shape) > 1 and int(t.shape[0]) % BLOCK]
+
+
+def same_replies(folder: Path, gguf_file: Path, conversations: Sequence[Sequence[dict]]) -> tuple[float, float]:
+    """(share of equal greedy replies, share of equal token ids) of transformers and llama.cpp."""
+    original, copy = load(folder), load(gguf_file)
+    ids = [original.tokens(c) == copy.tokens(c) for c in conversations]
+    both = zip(original.replies(conversations), copy.replies(conversations), strict=True)
+    return sum(a == b for a, b in both) / len(conversations), sum(ids) / len(conversations)
+
+
+def first_decode_works(path: Path, notes: Path = ROOT / "runs" / "first_decode.json") -> str:
+    """Decode one token in a child process: "" when it works, else the reason in words.
+
+    Native code can crash at the first decode, depending on CPU and build, and would take a notebook's kernel with it.
+    A success is noted for this machine, this build and this file, and not tried again.
+    """
+    api = llama_cpp()
+    machine = [platform.node(), platform.processor(), api.llama_print_system_info().decode(), identity(path)]
+    key = hashlib.sha256(json.dumps(machine).encode()).hexdigest()
+    known = _notes(notes)
+    if key in known:
+        return ""
+    script = "import sys; from helpers.export import decode_once; decode_once(sys.argv[1])"
+    try:
+        command = [sys.executable, "-c", script, str(path.resolve())]
+        child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=120)
+    except subprocess.TimeoutExpired:
+        return "llama.cpp did not decode one token in two minutes"
+    if child.returncode:
+        last = (child.stderr.strip() or "it said nothing").splitlines()[-1]
+        return f"llama.cpp failed at the first decode (exit status {child.returncode}: {last})"
+    write_text(notes, json.dumps([*known, key]))
+    return ""
+
+
+def decode_once(path: str) -> None:
+    """What the child process of `first_decode_works` does."""
+    model = LlamaCpp(path, Path(path))
+    next(model.greedy([1, 2, 3], 1))
+
+
+def _notes(path: Path) -> list[str]:
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return []  # a note that cannot be read costs one more try
+
+
+def _whole(path: Path, write: Callable[[Path], None]) -> Path:
+    """Have a file written to a temporary name, and renamed when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        write(part)
+        os.replace(part, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}. What was there before is unchanged.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def main(options) -> None:
+    """The verb `export` of the command line."""
+    export(ROOT / "runs" / options.scale)

@@ -1,0 +1,101 @@
+"""Replies from a model: `load` it by name, then ask for `replies`, a `stream`, or a `replies_file`."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import chat
+from helpers.artefacts import check, find, identity, parts
+from helpers.dialogue import Dialogue
+from helpers.engines import LlamaCpp, Transformers
+from helpers.errors import UserError
+from helpers.model import MAX_NEW_TOKENS, Model, Progress
+from helpers.qwen2 import Qwen2, fits
+
+
+def load(name: str | Path, quick: bool = False) -> Model:
+    """The model in a folder (whole, or an adapter), in a `.gguf` file, or on the Hub.
+
+    quick: run it in NumPy, if it is a small Qwen2: that is ready before transformers is even imported.
+    UserError when there is no such model, or a file of it is missing or damaged.
+    """
+    path = find(name)
+    if path is None:
+        return Transformers(str(name), str(name))
+    if path.suffix == ".gguf":
+        return LlamaCpp(str(name), path)
+    base, adapter = parts(path)
+    check(base)
+    if adapter:
+        check(adapter)
+    if quick and fits(base, adapter):
+        return Qwen2(str(name), base, adapter)
+    return Transformers(str(name), str(base), adapter, identity(base, adapter))
+
+
+def replies_file(
+    model: Model,
+    dialogues: Sequence[Dialogue],
+    path: Path,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    progress: Progress | None = None,
+) -> list[chat.Reply]:
+    """The model's replies to dialogues, kept in a JSONL file, so that nothing is computed twice.
+
+    Replies are appended as they are finished. A line's key is a hash of prompt, model and settings: what another model
+    said, or this one before it was trained again, is never taken for an answer. A last line that was only half written
+    is dropped and made again; UserError when any other line is broken.
+    """
+    keys = [_key(model, dialogue.turns, max_new_tokens) for dialogue in dialogues]
+    known = _read_replies(path)
+    missing = {key: d for key, d in zip(keys, dialogues, strict=True) if key not in known}
+    done = len(dialogues) - sum(key in missing for key in keys)
+    if progress and done:
+        progress(done, len(dialogues))
+    if missing:
+        waiting, count = list(missing.items()), Counter(keys)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                for i, reply in model.answers([d.turns for d in missing.values()], max_new_tokens):
+                    key, dialogue = waiting[i]
+                    record = {"key": key, "id": dialogue.id, "model": model.name, **vars(reply)}
+                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                    file.flush()
+                    known[key] = reply
+                    done += count[key]
+                    if progress:
+                        progress(done, len(dialogues))
+        except OSError as error:
+            raise UserError(
+                f"cannot write {path}: {error.strerror}. The replies written so far are kept; free some space and go on."
+            ) from error
+    return [known[key] for key in keys]
+
+
+def _key(model: Model, turns: Sequence[dict], max_new_tokens: int) -> str:
+    return hashlib.sha256(
+        json.dumps([model.prompt(turns), model.engine, model.identity, max_new_tokens]).encode()
+    ).hexdigest()
+
+
+def _read_replies(path: Path) -> dict[str, chat.Reply]:
+    if not path.exists():
+        return {}
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):  # a step that was killed as it wrote
+        os.truncate(path, whole)
+    known = {}
+    for number, line in enumerate(data[:whole].split(b"\n")[:-1], 1):
+        try:
+            record = json.loads(line)
+            known[record["key"]] = chat.Reply(record["thinking"], record["answer"], record["complete"])
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{path}, line {number}: not a reply. Delete the line, or the file; what is missing is made again."
+            ) from None
+    return known
