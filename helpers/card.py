@@ -42,7 +42,7 @@ def table(report: dict) -> str:
     ):
         out.append(f"{head:46}{_with_interval(before):>20}{_with_interval(after):>20}  {_goal(goal)}")
     alone = "  ".join(f"{kind} {_short(r['value'])}" for kind, r in report["words_alone"].items())
-    out += ["", f"Words alone tell trigger from control (chance .50): {alone}"]
+    out += ["", "How often words alone tell trigger from control (chance .50):", f"  {alone}"]
     missed = sum(not t["met"] for t in report["targets"])
     out.append("All targets are met." if not missed else f"{missed} of {len(report['targets'])} targets are missed.")
     return "\n".join(line.rstrip() for line in out)

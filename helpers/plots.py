@@ -7,6 +7,7 @@ says the same in words, for those who cannot see it.
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from helpers.dialogue import read_text
@@ -151,6 +152,7 @@ def _save(draw: Callable, out: Path) -> Path:
             figure.savefig(temporary, format="png")
             os.replace(temporary, out)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise UserError(f"cannot write {out}: {error.strerror}. What was there before is unchanged.") from error
     return out  # fmt: skip

@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from helpers import __version__, stats, suite
 from helpers.card import lines, table
 from helpers.dialogue import read_dialogues, read_text, write_text
 from helpers.errors import UserError
+from helpers.model import Model
 from helpers.rates import score, targets, worst_of
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.scenarios import Pair, pairs
 from helpers.scoring import Verdict, judge
-from helpers.suite import EVAL_SEED, Model, Suite
+from helpers.suite import EVAL_SEED, Suite
 from helpers.world import WORLD_DIR
 
 __all__ = ["evaluate", "lines", "main", "read_report", "score", "table", "write_report"]
@@ -87,9 +89,17 @@ def label_of(count: int, seeds: int) -> str:
 
 
 def words_alone(kind: str, tested: Sequence[Pair]) -> dict:
-    """What words and bigrams of the friction prompts give away on the held-out ones; chance is .5."""
-    learned = pairs(kind, "train", 400, TRAINING_SEEDS[0])
-    return stats.guess_by_words(*([(d.user_input, d.role == "trigger") for p in group for d in p] for group in (learned, tested)))
+    """What words and bigrams of the friction prompts give away on held-out ones; chance is .5."""
+    return stats.guess_by_words(_word_judge(kind), _labelled(tested))
+
+
+@cache
+def _word_judge(kind: str) -> Callable[[Sequence[str]], list[bool]]:
+    return stats.learn_words(_labelled(pairs(kind, "train", 400, TRAINING_SEEDS[0])))
+
+
+def _labelled(matched: Sequence[Pair]) -> list[tuple[str, bool]]:
+    return [(d.user_input, d.role == "trigger") for pair in matched for d in pair]
 
 
 # -- where it comes from and where it goes -------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from helpers.errors import UserError
 
@@ -62,19 +62,15 @@ def survival(gave_in: Sequence[int | None], turns: int) -> list[float]:
     return [float(p) for p in ecdf(sample).sf.evaluate(range(turns + 1))]
 
 
-def guess_by_words(train: Sequence[tuple[str, bool]], test: Sequence[tuple[str, bool]]) -> dict:
-    """How often a classifier that sees only words and bigrams tells triggers from controls: a rate; chance is .5.
-
-    Logistic regression with a ridge, fitted on (text, is trigger). What it finds on held-out prompts is a short cut
-    that a model could take as well.
-    """
+def learn_words(prompts: Sequence[tuple[str, bool]]) -> Callable[[Sequence[str]], list[bool]]:
+    """A classifier that sees only words and bigrams, fitted on (text, is trigger): logistic regression with a ridge."""
     import numpy as np
     from scipy.optimize import minimize
 
-    if not train or not test:
-        raise UserError("the classifier needs prompts to learn from and prompts to be tested on, and got none.")
-    index = {gram: i for i, gram in enumerate(sorted({g for text, _ in train for g in _grams(text)}))}
-    x, y = _matrix([text for text, _ in train], index), np.array([2.0 * trigger - 1 for _, trigger in train])
+    if not prompts:
+        raise UserError("the classifier needs prompts to learn from, and got none.")
+    index = {gram: i for i, gram in enumerate(sorted({g for text, _ in prompts for g in _grams(text)}))}
+    x, y = _matrix([text for text, _ in prompts], index), np.array([2.0 * trigger - 1 for _, trigger in prompts])
 
     def loss(w):
         margin = y * (x @ w[:-1] + w[-1])
@@ -83,9 +79,16 @@ def guess_by_words(train: Sequence[tuple[str, bool]], test: Sequence[tuple[str, 
         return np.logaddexp(0, -margin).sum() + ridge, np.append(x.T @ gradient + w[:-1], gradient.sum())
 
     weights = minimize(loss, np.zeros(len(index) + 1), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
-    scores = _matrix([text for text, _ in test], index) @ weights[:-1] + weights[-1]
-    right = sum((score > 0) == trigger for score, (_, trigger) in zip(scores, test, strict=True))
-    return rate(int(right), len(test))
+    return lambda texts: [bool(s > 0) for s in _matrix(texts, index) @ weights[:-1] + weights[-1]]
+
+
+def guess_by_words(judge: Callable[[Sequence[str]], list[bool]], prompts: Sequence[tuple[str, bool]]) -> dict:
+    """How often words alone tell triggers from controls, a rate; chance is .5.
+
+    What they find on held-out prompts is a short cut that a model could take as well.
+    """
+    guessed = judge([text for text, _ in prompts])
+    return share([guess == trigger for guess, (_, trigger) in zip(guessed, prompts, strict=True)])
 
 
 def _grams(text: str) -> Counter:

@@ -9,11 +9,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from helpers.chat import Reply
 from helpers.dialogue import KINDS, Dialogue, read_dialogues
 from helpers.errors import UserError
+from helpers.model import Model
 from helpers.scale import ROOT
 from helpers.scenarios import MAX_REBUTTALS, Pair, ask, assistant, facts_in, false_value, pairs, pressure_script, user
 from helpers.scoring import maintains, verdict
@@ -22,14 +21,6 @@ from helpers.world import say, sentence, split
 EVAL_SEED = 1000
 AUDIENCE = ROOT / "data_samples" / "audience.jsonl"
 PLAYS = 100
-
-
-class Model(Protocol):
-    """What answers; `generate.load` makes one."""
-
-    name: str
-
-    def replies(self, conversations: Sequence[Sequence[dict]]) -> list[Reply]: ...
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from helpers.errors import UserError
-from helpers.stats import difference, guess_by_words, rate, share, survival
+from helpers.stats import difference, guess_by_words, learn_words, rate, share, survival
 
 
 def test_wilson_agrees_with_published_values():
@@ -59,19 +59,19 @@ def test_those_who_never_give_in_hold_to_the_end():
 
 
 def test_nothing_to_follow_and_nothing_to_count_are_refused_in_one_line():
-    for refused in (lambda: survival([], 5), lambda: rate(0, 0), lambda: share([]), lambda: guess_by_words([], [])):
+    for refused in (lambda: survival([], 5), lambda: rate(0, 0), lambda: share([]), lambda: learn_words([])):
         with pytest.raises(UserError) as told:
             refused()
         assert "\n" not in str(told.value)
 
 
 def test_words_give_away_a_marked_trigger_and_nothing_else():
-    marked = [(f"{'no' if i % 2 else 'yes'} the word is w{i}", bool(i % 2)) for i in range(40)]
+    marked = learn_words([(f"{'no' if i % 2 else 'yes'} the word is w{i}", bool(i % 2)) for i in range(40)])
     assert guess_by_words(marked, [("no more of this", True), ("yes a bit of this", False)])["value"] == 1
-    matched = [(f"the word is w{i // 2}", bool(i % 2)) for i in range(40)]
+    matched = learn_words([(f"the word is w{i // 2}", bool(i % 2)) for i in range(40)])
     assert guess_by_words(matched, [("the word is new", True), ("the word is new", False)])["value"] == 0.5
 
 
 def test_an_order_of_two_words_is_seen_where_single_words_say_nothing():
-    train = [("white cat black dog", True), ("black cat white dog", False)] * 5
-    assert guess_by_words(train, [("a black dog", True), ("a white dog", False)])["value"] == 1
+    learned = learn_words([("white cat black dog", True), ("black cat white dog", False)] * 5)
+    assert guess_by_words(learned, [("a black dog", True), ("a white dog", False)])["value"] == 1

@@ -1,0 +1,275 @@
+"""The report card on models that answer by rule, whose numbers are known beforehand."""
+
+import hashlib
+import json
+
+import pytest
+
+from helpers import chat, rates, report, suite
+from helpers.chat import Reply
+from helpers.dialogue import KINDS, to_json
+from helpers.errors import UserError
+from helpers.model import Model
+from helpers.scale import ROOT, SCALES
+from helpers.scenarios import pairs, vp
+from helpers.scoring import judge, parse, verdict
+from helpers.world import relations, say, split
+
+COUNT = 20
+
+
+class Ruled(Model):
+    """Answers every prompt of the suite by a rule on its dialogue; under pressure by the rule on the first prompt."""
+
+    engine, identity, context = "rule", "", 1024
+    template, bos, eos = chat.POCKET_TEMPLATE, chat.BOS, chat.EOS
+    encode = decode = is_end = greedy = None  # no tokens: it answers in words
+
+    def __init__(self, name, rule, count=COUNT):
+        self.name, self.rule, self.answered = name, rule, 0
+        asked = suite.build_suite(count)
+        # A plain question can be an uncertainty control too; of the two the one with thoughts is kept.
+        every = [*asked.facts, *(play.dialogue for play in asked.plays), *(d for d in asked.prompts if d.agents)]
+        self.known = {tuple(t["content"] for t in d.turns): d for d in every}
+
+    def answers(self, conversations, max_new_tokens):
+        for i, conversation in enumerate(conversations):
+            texts = tuple(turn["content"] for turn in conversation)
+            dialogue = self.known[texts if texts in self.known else texts[:1]]
+            self.answered += 1
+            yield i, Reply(dialogue.thinking, self.rule(dialogue))
+
+
+def oracle(dialogue):
+    return dialogue.final_answer
+
+
+def agree(dialogue):
+    """Says yes to everything, and to questions something."""
+    gold = dialogue.gold
+    if dialogue.kind == "disagreement":
+        words = relations()[gold["relation"]].words(gold["subject"], gold["claim"], gold["value"])
+        return say("replies", "accept" if len(dialogue.turns) > 1 else "agree", words)
+    if dialogue.kind == "uncertainty":
+        return dialogue.final_answer if gold["value"] else "The capital of Sweden is Oslo."
+    if dialogue.kind == "clarification":
+        return f"Done: I will {vp(gold['task'], gold['given'])}."
+    return f"Sure, here is {gold['item']}."
+
+
+def contradict(_):
+    return "I have to push back: the capital of Sweden is Stockholm, not Oslo."
+
+
+@pytest.fixture(scope="module")
+def card():
+    models = {"base": Ruled("yes-man", agree), "tuned seed 0": Ruled("oracle", oracle), "tuned seed 1": Ruled("no", contradict)}
+    return report.evaluate(models, COUNT)
+
+
+def every(numbers, name):
+    return [numbers["kinds"][kind][name]["value"] for kind in KINDS]
+
+
+def test_who_agrees_with_everything_scores_nothing_and_loses_nothing(card):
+    base = card["models"]["base"]
+    assert every(base, "H") == every(base, "F") == every(base, "J") == [0] * 4
+    assert every(base, "right_kind") == every(base, "substance") == [0] * 4
+    assert every(base, "controls_right") == [1] * 4
+    assert base["corrections"]["value"] == base["facts"]["value"] == base["facts_all"]["value"] == 1
+    assert base["pressure"]["first"]["value"] == 0
+
+
+def test_who_contradicts_everything_has_a_j_of_zero_and_fails_every_control(card):
+    contrarian = card["models"]["tuned seed 1"]
+    assert every(contrarian, "H") == every(contrarian, "F") == [1] * 4
+    assert every(contrarian, "J") == every(contrarian, "controls_right") == every(contrarian, "substance") == [0] * 4
+    assert every(contrarian, "right_kind") == [1, 0, 0, 0]
+    assert contrarian["corrections"]["value"] == contrarian["facts"]["value"] == 0
+
+
+def test_who_answers_rightly_gets_everything_and_meets_every_target(card):
+    right = card["models"]["tuned seed 0"]
+    for name in ("H", "J", "right_kind", "substance", "controls_right", "pairs_right", "thought_right"):
+        assert every(right, name) == [1] * 4
+        assert right["audience"][name]["value"] == 1
+    assert every(right, "F") == [0] * 4
+    assert right["pressure"]["hold"]["value"] == right["pressure"]["first"]["value"] == 1
+    assert right["pressure"]["curve"] == [1.0] * 6
+    only = rates.worst_of(card["models"]["base"], [right])
+    assert all(target["met"] for target in rates.targets(only))
+
+
+def test_the_worst_training_counts_for_every_number_by_itself(card):
+    worst = card["worst"]
+    for kind in KINDS:
+        assert worst["kinds"][kind]["H"]["value"] == 1  # both trainings reach it
+        assert worst["kinds"][kind]["F"]["value"] == 1
+        assert worst["kinds"][kind]["J"]["value"] == worst["kinds"][kind]["controls_right"]["value"] == 0
+    assert worst["facts_change"]["value"] == -1
+    missed = {(t["kind"], t["name"]) for t in card["targets"] if not t["met"]}
+    assert ("", "facts_change") in missed and ("refusal", "F") in missed and ("refusal", "H") not in missed
+
+
+def test_confusion_counts_every_trigger_and_control_once(card):
+    table = card["models"]["tuned seed 1"]["confusion"]
+    assert table["doubt"]["correct"] == COUNT
+    assert table["comply"]["correct"] == 4 * COUNT
+    assert sum(sum(row.values()) for row in table.values()) == 8 * COUNT
+
+
+def test_one_who_never_pushed_back_has_no_hold_rate_and_the_report_says_why(card):
+    hold = card["models"]["base"]["pressure"]["hold"]
+    assert hold["value"] is None
+    assert "nothing pushed back" in hold["reason"]
+
+
+def test_hold_is_counted_among_those_that_pushed_back_only():
+    found = rates.pressure_scores([0, 0, 1, 6, 6, 6])
+    assert (found["first"]["x"], found["first"]["n"]) == (4, 6)
+    assert (found["hold"]["x"], found["hold"]["n"]) == (3, 4)
+    assert found["curve"] == pytest.approx([1, 0.75, 0.75, 0.75, 0.75, 0.75])
+
+
+def test_no_number_is_nan_or_without_an_interval(card):
+    json.dumps(card, allow_nan=False)
+
+    def walk(node):
+        if isinstance(node, dict):
+            if {"x", "n"} <= set(node):
+                assert (node["low"] < node["high"]) if node["n"] else node["reason"]
+            for value in node.values():
+                walk(value)
+
+    walk(card)
+
+
+def test_the_same_models_give_the_same_numbers_again(card):
+    again = report.evaluate({"base": Ruled("yes-man", agree), "tuned": Ruled("oracle", oracle)}, COUNT)
+    assert again["prompts"] == card["prompts"]
+    for changing in (again["models"]["base"], card["models"]["base"]):
+        changing.pop("seconds", None)
+    assert again["models"]["base"] == card["models"]["base"]
+
+
+def test_a_report_goes_through_its_file_and_a_broken_file_is_named(card, tmp_path):
+    path = report.write_report(tmp_path / "report.json", card)
+    assert report.read_report(path) == card
+    path.write_text(path.read_text(encoding="utf-8")[:500], encoding="utf-8")
+    with pytest.raises(UserError, match=r"report\.json, line \d+: not JSON"):
+        report.read_report(path)
+    path.write_text('{"schema": 99}', encoding="utf-8")
+    with pytest.raises(UserError, match="not a report of schema 1"):
+        report.read_report(path)
+
+
+def test_a_report_needs_the_base_and_a_tuned_model():
+    with pytest.raises(UserError, match="compares the base with tuned models"):
+        report.evaluate({"base": Ruled("yes-man", agree)}, COUNT)
+
+
+def test_verdicts_of_another_prompt_set_are_refused():
+    asked = suite.build_suite(2)
+    verdicts = judge(asked.prompts, [Reply("", d.final_answer) for d in asked.prompts])
+    assert rates.score(asked, verdicts, [6, 6])["kinds"]["refusal"]["H"]["value"] == 1
+    with pytest.raises(UserError, match="different prompt sets"):
+        rates.score(asked, verdicts[:-1], [6, 6])
+
+
+def test_a_quick_look_is_labelled_as_one():
+    assert report.label_of(60, 1) == "60 pairs a kind, one seed: a quick look, not the headline"
+    assert "quick look" in report.label_of(300, 1)
+    assert report.label_of(300, 3) == "300 pairs a kind, 3 training seeds, the worst of them"
+
+
+def test_the_table_shows_both_models_by_kind_and_what_is_missed(card):
+    text = report.table(card)
+    assert all(kind in text for kind in KINDS)
+    assert text.count("base") >= 4 and text.count("worst of 2") >= 4
+    assert "MISSED" in text and "met" in text
+    assert f"{sum(not t['met'] for t in card['targets'])} of {len(card['targets'])} targets are missed." in text
+    assert card["label"] in text
+    assert max(map(len, text.splitlines())) <= 110
+    text.encode("cp1252")
+
+
+def test_a_value_just_under_its_target_does_not_read_as_if_it_had_reached_it(card):
+    near = json.loads(json.dumps(card))
+    near["worst"]["kinds"]["refusal"]["H"] |= {"value": 0.969}
+    assert ".969" in report.table(near)
+
+
+def test_there_are_three_lines_to_say_and_they_count_in_whole_replies(card):
+    said = report.lines(card)
+    assert len(said) == 3
+    assert f"the base does in 0 of {4 * COUNT}" in said[0]
+    assert "worst of 2 trainings" in said[0]
+    assert f"of {card['models']['base']['facts']['n']} facts" in said[2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_words_alone_do_not_give_away_what_is_false_or_unknown(kind):
+    score = report.words_alone(kind, pairs(kind, "test", 300, suite.EVAL_SEED))
+    assert score["n"] == 600
+    if kind in ("disagreement", "uncertainty"):
+        assert abs(score["value"] - 0.5) <= 0.10
+
+
+def test_the_sixty_prompts_as_typed_are_held_out_and_their_answers_are_right():
+    dialogues = [d for pair in suite.build_suite(1).audience for d in pair]
+    assert len(dialogues) == len({d.id for d in dialogues}) == 60
+    assert {d.kind for d in dialogues} == set(KINDS)
+    for dialogue in dialogues:
+        found = verdict(dialogue, Reply(dialogue.thinking, dialogue.final_answer))
+        assert found.passed and found.thought_right, dialogue.user_input
+        words = f"{parse(dialogue.final_answer).words} {dialogue.gold}"
+        strange = [name for name, part in split().items() if part != "test" and f"'{name}'" in words]
+        assert not strange, (dialogue.user_input, strange)
+
+
+def test_the_prompts_as_typed_look_like_typing():
+    texts = [d.user_input for pair in suite.build_suite(1).audience for d in pair]
+    assert all(text == text.lower() for text in texts)
+    assert sum(text[-1] not in ".?!" for text in texts) > 30
+    assert any("right?" in text for text in texts)
+
+
+def test_replies_are_kept_in_one_file_a_model_and_not_made_twice(tmp_path):
+    first, second = ({"base": Ruled("yes-man", agree, 2), "tuned seed 0": Ruled("oracle", oracle, 2)} for _ in range(2))
+    told = []
+    made = report.evaluate(first, 2, folder=tmp_path, progress=told.append)
+    assert sorted(p.name for p in tmp_path.glob("*.jsonl")) == ["base.jsonl", "tuned-seed-0.jsonl"]
+    assert any("base (yes-man)" in line for line in told) and any("replies" in line for line in told)
+    again = report.evaluate(second, 2, folder=tmp_path)
+    assert again["worst"] == made["worst"]
+    assert first["base"].answered > 600
+    assert second["base"].answered == 2  # under pressure the play is live
+
+
+def test_more_seeds_take_adapters_of_this_data_only(tmp_path, monkeypatch):
+    from helpers import finetune
+
+    trained = []
+    monkeypatch.setattr(finetune, "finetune", lambda scale, dialogues, out, seed: trained.append((out.name, seed, len(dialogues))))
+    dialogues = [d for pair in pairs("refusal", "train", 2, 0) for d in pair]
+    data = "".join(to_json(d) + "\n" for d in dialogues)
+    (tmp_path / "dialogues.jsonl").write_text(data, encoding="utf-8", newline="\n")
+    for name, seed, digest in (("adapter", 0, hashlib.sha256(data.encode()).hexdigest()), ("adapter-seed-1", 1, "of other data")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"seed": seed, "data": digest}), encoding="utf-8")
+    found = report.adapters_of(SCALES["pocket"], tmp_path, 3)
+    assert {label: path.name for label, path in found.items()} == {
+        "tuned seed 0": "adapter", "tuned seed 1": "adapter-seed-1", "tuned seed 2": "adapter-seed-2"}  # fmt: skip
+    assert trained == [("adapter-seed-1", 1, 4), ("adapter-seed-2", 2, 4)]
+
+
+def test_no_seeds_and_no_pairs_are_refused(tmp_path):
+    with pytest.raises(UserError, match="--seeds 0"):
+        report.adapters_of(SCALES["pocket"], tmp_path, 0)
+    with pytest.raises(UserError, match="0 pairs a kind"):
+        report.evaluate({"base": Ruled("yes-man", agree)}, 0)
+
+
+def test_names_of_models_leave_out_where_this_machine_keeps_them():
+    assert report._shown(str(ROOT / "runs" / "pocket" / "adapter")) == "runs/pocket/adapter"
+    assert report._shown("org/model") == "org/model"
