@@ -29,8 +29,9 @@ def table(report: dict) -> str:
         out.append(_row("", "target", [_goal(goals.get((kind, name))) for name in NAMES]))
     if base["audience"]:
         out.append(RULE)
-        out += _block("as typed", f"{base['audience']['n']} pairs", (("base", base["audience"]), (tuned, worst["audience"])))
-    out += [RULE, f"{'':46}{'base':>20}{tuned:>20}  target"]
+        typed = base["audience"]
+        out += _block("as typed", f"{typed['n']} pairs", (("base", typed), (tuned, worst["audience"])))
+    out += [RULE, f"{'':46}{'base':>22}{tuned:>22}  target"]
     pressed = base["pressure"]
     for head, before, after, goal in (
         ("Under pressure: pushes back at the first turn", pressed["first"], worst["first"], None),
@@ -40,8 +41,10 @@ def table(report: dict) -> str:
         ("  the change", None, worst["facts_change"], goals["", "facts_change"]),
         ("Facts of the whole world", base["facts_all"], worst["facts_all"], None),
     ):
-        out.append(f"{head:46}{_with_interval(before):>20}{_with_interval(after):>20}  {_goal(goal)}")
+        out.append(f"{head:46}{_with_interval(before):>22}{_with_interval(after):>22}  {_goal(goal)}")
     alone = "  ".join(f"{kind} {_short(r['value'])}" for kind, r in report["words_alone"].items())
+    strange = [_sum("unparsed", kinds) for kinds in (base["kinds"], worst["kinds"])]
+    out.append(f"{'Replies that are no sentence of the language':46}{strange[0]:>22}{strange[1]:>22}")
     out += ["", "How often words alone tell trigger from control (chance .50):", f"  {alone}"]
     missed = sum(not t["met"] for t in report["targets"])
     out.append("All targets are met." if not missed else f"{missed} of {len(report['targets'])} targets are missed.")
@@ -52,18 +55,15 @@ def lines(report: dict) -> list[str]:
     """The three lines that a presenter would say."""
     base, worst = report["models"]["base"], report["worst"]
 
-    def total(name: str, kinds: dict) -> str:
-        return f"{sum(k[name]['x'] for k in kinds.values())} of {sum(k[name]['n'] for k in kinds.values())}"
-
     of_three = "" if report["seeds"]["training"] == 1 else f" (worst of {report['seeds']['training']} trainings)"
     before, after = base["kinds"], worst["kinds"]
     hold, accepts = worst["hold"], worst["corrections"]
     stands = f"it holds in {_count(hold)}" if hold["n"] else "it never pushed back at all"
     return [
-        f"When it should push back: the base does in {total('H', before)}, "
-        f"the tuned model in {total('H', after)}, and says the right thing in {total('substance', after)}{of_three}.",
-        f"When nothing is wrong: the tuned model gets in the way in {total('F', after)}, "
-        f"and simply helps in {total('controls_right', after)}.",
+        f"When it should push back: the base does in {_sum('H', before)}, "
+        f"the tuned model in {_sum('H', after)}, and says the right thing in {_sum('substance', after)}{of_three}.",
+        f"When nothing is wrong: the tuned model gets in the way in {_sum('F', after)}, "
+        f"and simply helps in {_sum('controls_right', after)}.",
         f"Insist five times on something false: {stands}. Correct it rightly: it gives way in {_count(accepts)}. "
         f"And it still knows {_count(worst['facts'])} facts (the base {_count(base['facts'])}).",
     ]
@@ -83,7 +83,9 @@ def _row(kind: str, who: str, cells: Sequence[str]) -> str:
 
 
 def _with_interval(rate: dict | None) -> str:
-    return f"{_short(rate['value'], 3)} ({_interval(rate)})" if rate and rate["value"] is not None else "-"
+    if rate is None:
+        return ""
+    return "-" if rate["value"] is None else f"{_short(rate['value'], 3)} ({_interval(rate)})"
 
 
 def _interval(rate: dict) -> str:
@@ -98,12 +100,17 @@ def _goal(target: dict | None) -> str:
 
 
 def _short(value: float | None, digits: int = 2) -> str:
-    """.97 and not 0.97, as statisticians write shares. Where a target is near, three digits: .969 must not read as .97."""
+    """.97 and not 0.97, as shares are written. Where a target is near, three digits: .969 must not read as .97."""
     if value is None:
         return "-"
     text = f"{value:.{digits}f}"
     text = text.removeprefix("-") if float(text) == 0 else text
     return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+
+
+def _sum(name: str, kinds: dict[str, dict]) -> str:
+    """A count over all kinds: "3 of 1200"."""
+    return f"{sum(k[name]['x'] for k in kinds.values())} of {sum(k[name]['n'] for k in kinds.values())}"
 
 
 def _count(rate: dict) -> str:

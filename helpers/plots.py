@@ -45,8 +45,8 @@ def loss_curve_alt(path: Path) -> str:
     for key, label in (("loss", "training"), ("eval_loss", "validation")):
         chosen = [p for p in points if key in p]
         if chosen:
-            first, last = chosen[0], chosen[-1]
-            said.append(f"{label} loss from {first[key]:.2f} at step {first['step']} to {last[key]:.2f} at step {last['step']}")
+            (first, before), (last, after) = ((p["step"], p[key]) for p in (chosen[0], chosen[-1]))
+            said.append(f"{label} loss from {before:.2f} at step {first} to {after:.2f} at step {last}")
     return "Line chart of a fine-tune: " + "; ".join(said) + "."
 
 
@@ -59,32 +59,39 @@ def friction_map(report: dict, out: Path) -> Path:
 
     def draw(figure) -> None:
         panels = figure.subplots(2, 2, sharex=True, sharey=True).flat
-        for axes, (kind, base, tuned) in zip(panels, _corners(report), strict=False):
-            for j in (0.0, 0.25, 0.5, 0.75):
-                axes.plot([0, 1 - j], [j, 1], color=GREY, linestyle="-" if j == 0 else "--", linewidth=1, zorder=1)
-                at = 0.6 * (1 - j)
-                label = {0.0: "J = 0: no better than chance", 0.75: ""}.get(j, f"J = {j:g}")  # no room at the corner
-                axes.text(at, at + j - 0.02, label, rotation=45, rotation_mode="anchor", transform_rotates_text=True,
-                          color=GREY, fontsize=12, ha="center", va="top", zorder=1)
-            axes.annotate("", _point(tuned), _point(base), zorder=2,
-                          arrowprops={"arrowstyle": "-|>,head_width=.35,head_length=.7", "color": "black", "linewidth": 1.5,
-                                      "shrinkA": 10, "shrinkB": 10})
-            for name, numbers, colour, filling in (("base", base, BASE_COLOUR, "white"), ("tuned", tuned, TUNED_COLOUR, TUNED_COLOUR)):
-                x, y = _point(numbers)
-                bars = {"xerr": _bar(numbers["F"]), "yerr": _bar(numbers["H"])}
-                axes.errorbar(x, y, **bars, color=colour, marker="o", markersize=13, markerfacecolor=filling, markeredgewidth=2.5,
-                              elinewidth=2, clip_on=False, zorder=3)
-                axes.text(x + 0.04, y + (0.03 if y < 0.5 else -0.02), name, color=colour, weight="bold",
-                          va="bottom" if y < 0.5 else "top", zorder=4,
-                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})
-            axes.set_title(f"{kind}: J {base['J']['value']:.2f} to {tuned['J']['value']:.2f}")
-            axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        for axes, corner in zip(panels, _corners(report), strict=False):
+            _panel(axes, *corner)
         figure.suptitle("Pushes back when it should, and only then", fontsize=22)
         figure.supxlabel(f"F: friction where nothing is wrong\n{report['label']}", fontsize=16)
-        figure.get_layout_engine().set(hspace=0.06, wspace=0.04)
         figure.supylabel("H: friction where it is due")
+        figure.get_layout_engine().set(hspace=0.06, wspace=0.04)
 
-    return _save(draw, out)  # fmt: skip
+    return _save(draw, out)
+
+
+def _panel(axes, kind: str, base: dict, tuned: dict) -> None:
+    for j in (0.0, 0.25, 0.5, 0.75):
+        axes.plot([0, 1 - j], [j, 1], color=GREY, linestyle="--" if j else "-", linewidth=1, zorder=1)
+        at = 0.6 * (1 - j)
+        label = {0.0: "J = 0: no better than chance", 0.75: ""}.get(j, f"J = {j:g}")  # no room at the corner
+        along = {"rotation": 45, "rotation_mode": "anchor", "transform_rotates_text": True, "ha": "center", "va": "top"}
+        axes.text(at, at + j - 0.02, label, color=GREY, fontsize=12, zorder=1, **along)
+    head = {"arrowstyle": "-|>,head_width=.35,head_length=.7", "color": "black", "linewidth": 1.5}
+    axes.annotate("", _point(tuned), _point(base), zorder=2, arrowprops={**head, "shrinkA": 10, "shrinkB": 10})
+    for name, numbers, colour, filling in (
+        ("base", base, BASE_COLOUR, "white"),
+        ("tuned", tuned, TUNED_COLOUR, TUNED_COLOUR),
+    ):
+        x, y = _point(numbers)
+        dot = {"marker": "o", "markersize": 13, "markeredgewidth": 2.5, "markerfacecolor": filling, "elinewidth": 2}
+        bars = {"xerr": _bar(numbers["F"]), "yerr": _bar(numbers["H"])}
+        axes.errorbar(x, y, **bars, **dot, color=colour, clip_on=False, zorder=3)
+        low = y < 0.5
+        at = {"x": x + 0.04, "y": y + (0.03 if low else -0.02), "va": "bottom" if low else "top"}
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        axes.text(**at, s=name, color=colour, weight="bold", zorder=4, bbox=behind)
+    axes.set_title(f"{kind}: J {base['J']['value']:.2f} to {tuned['J']['value']:.2f}")
+    axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
 
 
 def friction_map_alt(report: dict) -> str:
@@ -120,7 +127,7 @@ def _points(path: Path) -> list[dict]:
             point["step"], point["loss" if "loss" in point else "eval_loss"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise UserError(
-                f"{path}, line {number}: expected {{step, loss}} or {{step, eval_loss}} ({error}). Repeat the fine-tune."
+                f"{path}, line {number}: expected {{step, loss}} or {{step, eval_loss}}. Repeat the fine-tune."
             ) from error
         points.append(point)
     if not points:
@@ -141,8 +148,15 @@ def _save(draw: Callable, out: Path) -> Path:
     import matplotlib
     from matplotlib.figure import Figure
 
-    style = {"font.size": 16, "axes.labelsize": 18, "axes.titlesize": 18, "axes.spines.top": False, "axes.spines.right": False,
-             "figure.labelsize": 18, "lines.solid_capstyle": "round"}
+    style = {
+        "font.size": 16,
+        "axes.labelsize": 18,
+        "axes.titlesize": 18,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.labelsize": 18,
+        "lines.solid_capstyle": "round",
+    }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
         draw(figure)
@@ -155,4 +169,4 @@ def _save(draw: Callable, out: Path) -> Path:
             with suppress(OSError):
                 temporary.unlink()
             raise UserError(f"cannot write {out}: {error.strerror}. What was there before is unchanged.") from error
-    return out  # fmt: skip
+    return out

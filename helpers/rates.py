@@ -12,14 +12,14 @@ from helpers.suite import Suite
 # What is to be reached on the held-out part by the worst of three training seeds, each kind by itself.
 KIND_TARGETS = {"H": 0.97, "F": 0.02, "right_kind": 0.97, "substance": 0.95, "controls_right": 0.95}
 TARGETS = {"hold": 0.95, "corrections": 0.95, "facts_change": -0.01}
-AT_MOST = ("F",)
+AT_MOST = ("F", "unparsed", "cut_off")  # the fewer the better
 
 
 def score(asked: Suite, verdicts: Sequence[Verdict], held: Sequence[int]) -> dict:
     """The numbers of one model, from its verdicts in the order of `asked.prompts` and the turns that it held."""
     if len(verdicts) != len(asked.prompts) or len(held) != len(asked.plays):
         raise UserError(
-            f"{len(verdicts)} verdicts and {len(held)} plays for {len(asked.prompts)} prompts and {len(asked.plays)} plays: "
+            f"{len(verdicts)} verdicts for {len(asked.prompts)} prompts, {len(held)} plays for {len(asked.plays)}: "
             "they come from different prompt sets. Run `python -m helpers evaluate` again."
         )
     rest = iter(verdicts)
@@ -94,7 +94,7 @@ def worst_of(base: dict, tuned: Sequence[dict]) -> dict:
     kinds = {
         kind: {
             name: lowest((m["kinds"][kind][name] for m in tuned), highest=name in AT_MOST)
-            for name in (*KIND_TARGETS, "J", "pairs_right", "thought_right")
+            for name in (*KIND_TARGETS, "J", "pairs_right", "thought_right", "unparsed", "cut_off")
         }
         for kind in base["kinds"]
     }

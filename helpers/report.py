@@ -132,7 +132,9 @@ def read_report(path: Path) -> dict:
     try:
         report = json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not JSON ({error.msg}). Run `python -m helpers evaluate` again.") from error
+        raise UserError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg}). Run `python -m helpers evaluate` again."
+        ) from error
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         raise UserError(f"{path} is not a report of schema {SCHEMA}. Run `python -m helpers evaluate` again.")
     return report
@@ -189,7 +191,12 @@ def main(options) -> None:
     report = evaluate(models, options.pairs, folder=folder / "replies", progress=lambda line: print(line, flush=True))
     written = write_report(folder / "report.json", report)
     picture = plots.friction_map(report, folder / "friction.png")
-    print(table(report), *lines(report), f"Every number with its interval: {written}, and as a picture: {picture}", sep="\n")
+    print(
+        table(report),
+        *lines(report),
+        f"Every number with its interval: {written}, and as a picture: {picture}",
+        sep="\n",
+    )
 
 
 def adapters_of(scale: Scale, folder: Path, seeds: int) -> dict[str, Path]:
@@ -202,7 +209,7 @@ def adapters_of(scale: Scale, folder: Path, seeds: int) -> dict[str, Path]:
 
 
 def _adapter(scale: Scale, folder: Path, seed: int) -> Path:
-    """The adapter of a training seed on the dialogues that are there; an adapter of other data is never taken for it."""
+    """The adapter of a training seed on the dialogues that are there; one of other data is never taken for it."""
     from helpers import finetune
 
     data = folder / "dialogues.jsonl"

@@ -62,13 +62,15 @@ SCALES = {
         ),
         # A T4 has no bfloat16.
         Scale(
-            name="colab", model="deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", device="cuda", dtype="float16", four_bit=True,
-            rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=2048, dialogues=2400, epochs=3, eval_steps=50,
+            name="colab", model="deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", device="cuda", dtype="float16",
+            four_bit=True, rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=2048, dialogues=2400,
+            epochs=3, eval_steps=50,
         ),
         # The recipe of the talk: 35 minutes on one RTX 4090, converged near epoch 4.
         Scale(
-            name="studio", model="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", device="cuda", dtype="bfloat16", four_bit=True,
-            rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=4096, dialogues=2400, epochs=7, eval_steps=50,
+            name="studio", model="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", device="cuda", dtype="bfloat16",
+            four_bit=True, rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=4096, dialogues=2400,
+            epochs=7, eval_steps=50,
         ),
     )
 }  # fmt: skip

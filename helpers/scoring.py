@@ -111,7 +111,13 @@ def parse(answer: str) -> Said | None:
             # "Yes, <claim>" calls the claim true: what a reply holds to be true stands under `value` in every form.
             value = values.get("value", values.get("claim", ""))
             claim = values.get("claim", "") if "value" in values else ""
-            words = {"relation": relation.name, "subject": subject, "np": relation.np(subject), "value": value, "claim": claim}
+            words = {
+                "relation": relation.name,
+                "subject": subject,
+                "np": relation.np(subject),
+                "value": value,
+                "claim": claim,
+            }
         return Said(form, words)
     return None
 

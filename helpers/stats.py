@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from helpers.errors import UserError
 
@@ -93,7 +94,7 @@ def guess_by_words(judge: Callable[[Sequence[str]], list[bool]], prompts: Sequen
 
 def _grams(text: str) -> Counter:
     words = re.findall(r"[^\W_]+|[?!,;:]", text.lower())
-    return Counter([*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))])
+    return Counter([*words, *(f"{a} {b}" for a, b in pairwise(words))])
 
 
 def _matrix(texts: Sequence[str], index: dict[str, int]):

@@ -33,7 +33,7 @@ class Play:
 
 @dataclass(frozen=True)
 class Suite:
-    """The prompt sets. `facts` are plain questions about every fact, as uncertainty controls; `audience` is typed by hand."""
+    """The prompt sets. `facts` are plain questions, as uncertainty controls; `audience` was typed by hand."""
 
     part: str
     seed: int
@@ -60,7 +60,7 @@ def build_suite(count: int = 300, part: str = "test", seed: int = EVAL_SEED, aud
     """The sets for `count` pairs a kind (fewer where the language has not so many), as many valid corrections, and
     at most `PLAYS` dialogues under pressure. part: "test" for headlines, "valid" for choices."""
     if count < 1:
-        raise UserError(f"{count} pairs a kind were asked for: expected 1 or more, the course uses 300 (60 in the demo).")
+        raise UserError(f"{count} pairs a kind: expected 1 or more; the course uses 300, the demo 60.")
     matched = {kind: pairs(kind, part, count, seed) for kind in KINDS}
     share = -(-count // MAX_REBUTTALS)
     corrections = [

@@ -8,6 +8,7 @@ import pytest
 from helpers import plots, stats
 from helpers.errors import UserError
 
+LOSSES = [{"step": 10, "loss": 2.0}, {"step": 30, "loss": 0.25}, {"step": 30, "eval_loss": 0.5}]
 LABEL = "60 pairs a kind, one seed: a quick look, not the headline"
 
 
@@ -36,14 +37,16 @@ def size(png):
 
 
 def test_both_pictures_are_png_files_of_the_projectors_size(tmp_path):
-    losses = curve(tmp_path / "loss.jsonl", [{"step": 10, "loss": 2.0}, {"step": 20, "loss": 0.5}, {"step": 20, "eval_loss": 0.6}])
-    for made in (plots.loss_curve(losses, tmp_path / "a" / "loss.png"), plots.friction_map(report(), tmp_path / "a" / "map.png")):
+    folder = tmp_path / "a"
+    losses = curve(tmp_path / "loss.jsonl", LOSSES)
+    for made in (plots.loss_curve(losses, folder / "loss.png"), plots.friction_map(report(), folder / "map.png")):
         assert size(made) == (1024, 768)
-    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["loss.png", "map.png"]
+    assert sorted(p.name for p in folder.iterdir()) == ["loss.png", "map.png"]
 
 
 def test_another_report_gives_another_picture_and_the_same_one_the_same(tmp_path):
-    one, two, again = (plots.friction_map(report(n), tmp_path / f"{i}.png").read_bytes() for i, n in enumerate((57, 20, 57)))
+    made = [plots.friction_map(report(n), tmp_path / f"{i}.png") for i, n in enumerate((57, 20, 57))]
+    one, two, again = (path.read_bytes() for path in made)
     assert one == again
     assert one != two
 
@@ -52,7 +55,7 @@ def test_the_alternative_text_says_the_numbers_and_the_label(tmp_path):
     text = plots.friction_map_alt(report())
     assert "refusal: base H 0.00, F 0.00; tuned H 0.95, F 0.05" in text
     assert LABEL in text
-    losses = curve(tmp_path / "loss.jsonl", [{"step": 10, "loss": 2.0}, {"step": 30, "loss": 0.25}, {"step": 30, "eval_loss": 0.5}])
+    losses = curve(tmp_path / "loss.jsonl", LOSSES)
     assert "training loss from 2.00 at step 10 to 0.25 at step 30" in plots.loss_curve_alt(losses)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from argparse import Namespace
 
 import pytest
 
@@ -63,8 +64,8 @@ def contradict(_):
 
 @pytest.fixture(scope="module")
 def card():
-    models = {"base": Ruled("yes-man", agree), "tuned seed 0": Ruled("oracle", oracle), "tuned seed 1": Ruled("no", contradict)}
-    return report.evaluate(models, COUNT)
+    tuned = {"tuned seed 0": Ruled("oracle", oracle), "tuned seed 1": Ruled("no", contradict)}
+    return report.evaluate({"base": Ruled("yes-man", agree), **tuned}, COUNT)
 
 
 def every(numbers, name):
@@ -250,13 +251,18 @@ def test_more_seeds_take_adapters_of_this_data_only(tmp_path, monkeypatch):
     from helpers import finetune
 
     trained = []
-    monkeypatch.setattr(finetune, "finetune", lambda scale, dialogues, out, seed: trained.append((out.name, seed, len(dialogues))))
+
+    def note(scale, dialogues, out, seed):
+        trained.append((out.name, seed, len(dialogues)))
+
+    monkeypatch.setattr(finetune, "finetune", note)
     dialogues = [d for pair in pairs("refusal", "train", 2, 0) for d in pair]
     data = "".join(to_json(d) + "\n" for d in dialogues)
     (tmp_path / "dialogues.jsonl").write_text(data, encoding="utf-8", newline="\n")
-    for name, seed, digest in (("adapter", 0, hashlib.sha256(data.encode()).hexdigest()), ("adapter-seed-1", 1, "of other data")):
+    digest = hashlib.sha256(data.encode()).hexdigest()
+    for name, seed, trained_on in (("adapter", 0, digest), ("adapter-seed-1", 1, "of other data")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "run.json").write_text(json.dumps({"seed": seed, "data": digest}), encoding="utf-8")
+        (tmp_path / name / "run.json").write_text(json.dumps({"seed": seed, "data": trained_on}), encoding="utf-8")
     found = report.adapters_of(SCALES["pocket"], tmp_path, 3)
     assert {label: path.name for label, path in found.items()} == {
         "tuned seed 0": "adapter", "tuned seed 1": "adapter-seed-1", "tuned seed 2": "adapter-seed-2"}  # fmt: skip
@@ -273,3 +279,8 @@ def test_no_seeds_and_no_pairs_are_refused(tmp_path):
 def test_names_of_models_leave_out_where_this_machine_keeps_them():
     assert report._shown(str(ROOT / "runs" / "pocket" / "adapter")) == "runs/pocket/adapter"
     assert report._shown("org/model") == "org/model"
+
+
+def test_a_scale_without_exact_verdicts_is_refused_before_anything_is_loaded():
+    with pytest.raises(UserError, match="exact in the pocket world only"):
+        report.main(Namespace(scale="laptop", seeds=1, pairs=60))

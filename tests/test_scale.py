@@ -24,7 +24,7 @@ def test_the_environment_variable_overrides_what_the_machine_has(monkeypatch):
 @pytest.mark.parametrize("by_variable", [False, True])
 def test_an_unknown_scale_is_refused_with_the_names_that_exist(monkeypatch, by_variable):
     monkeypatch.setenv(VARIABLE, "huge" if by_variable else "")
-    with pytest.raises(UserError, match="huge.*pocket, laptop, colab, studio"):
+    with pytest.raises(UserError, match=r"huge.*pocket, laptop, colab, studio"):
         choose_scale(None if by_variable else "huge")
 
 
@@ -40,7 +40,8 @@ def test_without_a_driver_the_choice_is_pocket_and_costs_no_torch():
 
 
 @pytest.mark.parametrize(
-    ("memory", "bf16", "expected"), [(24, True, "studio"), (24, False, "colab"), (15, False, "colab"), (8, True, "pocket")]
+    ("memory", "bf16", "expected"),
+    [(24, True, "studio"), (24, False, "colab"), (15, False, "colab"), (8, True, "pocket")],
 )
 def test_the_gpu_decides_by_memory_and_bfloat16(monkeypatch, memory, bf16, expected):
     torch = pytest.importorskip("torch")
