@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from helpers.errors import UserError
-from helpers.packages import LOG, ROOT, Requirement, installed, pip, requirements
+from helpers.packages import LOG, ROOT, Requirement, alone, installed, pip, requirements
 
 VENV = ROOT / ".venv"
 STAMP = "push-back-ai.json"
@@ -167,16 +167,17 @@ def complete(retry_gguf: bool = False, gguf: bool = True) -> None:
             )
     size = "at most 0.8 GB to download, 2.5 GB on disk; " if unfinished else ""
     print(f"Installing into {place()} what is missing: {size}full log in {LOG.relative_to(ROOT)}", flush=True)
-    ready_pip()
-    if unfinished:
-        drop_half_installed(since=0 if own else stamp["at"])
-        plain, slim = [r for r in requirements() if not r.group], unmet("slim", "replace")
-    if plain or slim:
-        write_stamp("unfinished")
-        install_all(plain, slim, kept=("torch",) if own else KEEP)
-    write_stamp(fingerprint())  # only now, so that an interrupted install is noticed and gone over again
-    if gguf:
-        write_stamp(fingerprint(), gguf=install_gguf())
+    with alone():
+        ready_pip()
+        if unfinished:
+            drop_half_installed(since=0 if own else stamp["at"])
+            plain, slim = [r for r in requirements() if not r.group], unmet("slim", "replace")
+        if plain or slim:
+            write_stamp("unfinished")
+            install_all(plain, slim, kept=("torch",) if own else KEEP)
+        write_stamp(fingerprint())  # only now, so that an interrupted install is noticed and gone over again
+        if gguf:
+            write_stamp(fingerprint(), gguf=install_gguf())
 
 
 def install_all(plain: list[Requirement], slim: list[Requirement], kept: tuple[str, ...]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import re
 import shutil
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from operator import eq, ge, gt, le, lt, ne
@@ -70,6 +73,21 @@ def _key(version: str) -> tuple[int, ...]:
     release, rest = re.match(r"(\d+(?:\.\d+)*)(.*)", version.split("+")[0]).groups()
     early = re.match(r"[.-]?(a|b|rc|dev)", rest) is not None
     return (*[int(part) for part in release.split(".")], *[0] * (5 - release.count(".")), -early)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One install at a time: two pips at work in one environment ruin it. The lock ends with the process, however."""
+    LOG.parent.mkdir(exist_ok=True)
+    with LOG.with_name("install.lock").open("w") as file:
+        try:
+            if os.name == "nt":
+                importlib.import_module("msvcrt").locking(file.fileno(), 2, 1)  # 2: LK_NBLCK
+            else:
+                importlib.import_module("fcntl").flock(file, 2 | 4)  # LOCK_EX | LOCK_NB
+        except OSError:
+            raise UserError("Another command is installing the course at this moment: wait for it.") from None
+        yield
 
 
 def pip(what: str, arguments: list[str], **environment: str) -> None:

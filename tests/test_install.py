@@ -185,6 +185,14 @@ def test_a_notebook_in_the_wrong_kernel_is_told_which_to_choose(theirs):
     assert theirs.asked == []
 
 
+def test_two_installs_at_once_are_refused_and_the_lock_ends_with_its_holder(theirs):
+    del theirs.found["trl"]
+    with packages.alone(), pytest.raises(UserError, match="Another command"):
+        install.complete()
+    install.complete()
+    assert len(theirs.asked) == 1
+
+
 # --- Other systems, by substitution -----------------------------------------------------------------------------
 
 
