@@ -73,7 +73,8 @@ def sweden(claim="Oslo", role="trigger"):
     [
         "", "Yes", "I have to push back", CORRECTION[:-1], CORRECTION + " So there.", "Well. " + CORRECTION,
         CORRECTION * 2, CORRECTION.replace("Stockholm", "Stokholm"), CORRECTION.replace("capital", "centre"),
-        CORRECTION.lower(), CORRECTION.replace("Oslo", "the krona"), "a" * 50_000, "Nein, das ist falsch.", "<b>" + CORRECTION + "</b>",
+        CORRECTION.lower(), CORRECTION.replace("Oslo", "the krona"), "a" * 50_000,
+        "Nein, das ist falsch.", "<b>" + CORRECTION + "</b>",
         "\x1b[31m" + CORRECTION, CORRECTION + "\n" + CORRECTION, "Glad to help!",
     ],
 )  # fmt: skip
