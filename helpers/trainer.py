@@ -1,0 +1,192 @@
+"""What the fine-tune trains on, and the trainer that does it: Unsloth's, by the same calls on a CPU and on a GPU.
+
+Loss falls on the assistant's last turn alone, its thoughts and its end token included. Where Unsloth cannot be
+imported, the same recipe is set up on plain TRL + PEFT.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import chat
+from helpers.dialogue import Dialogue
+from helpers.errors import UserError
+from helpers.scale import Scale
+
+VALIDATION = 0.1  # the share of pairs that is never trained on
+
+# -- what is trained on --------------------------------------------------------------------------------------------
+
+
+def as_text(dialogue: Dialogue, tokenizer) -> tuple[str, str]:
+    """(prompt, completion) of a dialogue, in the template of the tokenizer; the completion ends in the end token."""
+    prompt = chat.render(
+        dialogue.turns, tokenizer.chat_template, bos=tokenizer.bos_token or "", eos=tokenizer.eos_token
+    )
+    target = chat.target(dialogue.thinking, dialogue.final_answer)
+    opening = f"{chat.THINK}\n"
+    if prompt.endswith(opening):  # the template has opened the thought already
+        target = target.removeprefix(opening)
+    return prompt, target + tokenizer.eos_token
+
+
+def split_pairs(
+    dialogues: Sequence[Dialogue], seed: int, share: float = VALIDATION
+) -> tuple[list[Dialogue], list[Dialogue]]:
+    """(training, validation): a share of the pairs is held back, a trigger always together with its control."""
+    names = sorted({d.pair_id for d in dialogues})
+    held = set(random.Random(seed).sample(names, max(1, round(share * len(names)))))
+    return [d for d in dialogues if d.pair_id not in held], [d for d in dialogues if d.pair_id in held]
+
+
+def as_rows(dialogues: Sequence[Dialogue], tokenizer, longest: int) -> list[dict]:
+    """{"input_ids", "labels"} of every dialogue of at most `longest` tokens; no label is set on the prompt.
+
+    The template writes the start token, so the tokenizer must not add one more. A dialogue that is too long is left
+    out whole: cut off, it would teach the model to stop in the middle of a sentence.
+    """
+    texts = [as_text(d, tokenizer) for d in dialogues]
+    prompts = tokenizer([prompt for prompt, _ in texts], add_special_tokens=False)["input_ids"]
+    whole = tokenizer([prompt + completion for prompt, completion in texts], add_special_tokens=False)["input_ids"]
+    rows = zip(prompts, whole, strict=True)
+    return [{"input_ids": ids, "labels": [-100] * len(p) + ids[len(p) :]} for p, ids in rows if len(ids) <= longest]
+
+
+def response_parts(tokenizer) -> dict:
+    """The marks between which labels are set. Unsloth finds those of other templates by itself."""
+    prompt = chat.render([{"role": "user", "content": "?"}], tokenizer.chat_template)
+    if prompt.endswith(chat.RESPONSE_PART):
+        return {"instruction_part": chat.INSTRUCTION_PART, "response_part": chat.RESPONSE_PART}
+    return {"last_response_only": True}
+
+
+# -- the trainer ---------------------------------------------------------------------------------------------------
+
+
+def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path):
+    """(trainer, why it is not Unsloth's or "", how many dialogues were too long to be trained on)."""
+    plain_because = import_unsloth()
+    import torch
+    from datasets import Dataset, disable_progress_bars
+    from transformers import set_seed
+    from transformers.trainer_callback import PrinterCallback
+    from transformers.utils.logging import disable_progress_bar
+    from trl import SFTConfig, SFTTrainer
+
+    disable_progress_bars()
+    disable_progress_bar()
+    set_seed(scale.seed)
+    model, tokenizer = (load_plain if plain_because else load_unsloth)(scale)
+    parts = [as_rows(part, tokenizer, scale.max_seq_length) for part in split_pairs(dialogues, scale.seed)]
+    if not all(parts):
+        raise UserError(
+            f"Too few dialogues have at most {scale.max_seq_length} tokens, the limit of scale {scale.name}. "
+            "Raise its max_seq_length, or make shorter ones."
+        )
+    if not plain_because:  # Unsloth sets the labels itself
+        parts = [[{"input_ids": row["input_ids"]} for row in part] for part in parts]
+    trained, held = map(Dataset.from_list, parts)
+    trainer = (on_any_device(SFTTrainer) if plain_because else SFTTrainer)(
+        model=model, processing_class=tokenizer, train_dataset=trained, eval_dataset=held,
+        args=SFTConfig(**settings(scale, work, torch.cuda.is_available())),
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
+    if not plain_because:
+        from unsloth.chat_templates import train_on_responses_only
+
+        trainer = train_on_responses_only(trainer, **response_parts(tokenizer))
+    return trainer, plain_because, len(dialogues) - len(trained) - len(held)
+
+
+def settings(scale: Scale, work: Path, gpu: bool) -> dict:
+    """The arguments of SFTConfig for a scale. On a CPU, TRL's defaults of bf16 and checkpointing only cost time."""
+    return {
+        "output_dir": str(work), "seed": scale.seed, "report_to": "none", "disable_tqdm": True,
+        "max_length": scale.max_seq_length, "max_steps": scale.steps or -1, "num_train_epochs": scale.epochs,
+        "per_device_train_batch_size": scale.batch, "gradient_accumulation_steps": scale.grad_accum,
+        "train_sampling_strategy": "group_by_length", "learning_rate": scale.lr, "lr_scheduler_type": scale.schedule,
+        "warmup_steps": scale.warmup, "optim": scale.optimizer, "weight_decay": 0.01,
+        "use_cpu": not gpu, "gradient_checkpointing": gpu, "dataloader_pin_memory": gpu,
+        "bf16": gpu and scale.dtype == "bfloat16", "fp16": gpu and scale.dtype == "float16",
+        "logging_steps": 10, "include_num_input_tokens_seen": "non_padding", "prediction_loss_only": True,
+        "eval_strategy": "steps", "eval_steps": scale.eval_steps, "per_device_eval_batch_size": 2 * scale.batch,
+        "save_strategy": "steps", "save_steps": scale.eval_steps, "save_total_limit": 2,
+        "load_best_model_at_end": scale.patience > 0, "metric_for_best_model": "eval_loss", "greater_is_better": False,
+    }  # fmt: skip
+
+
+def import_unsloth() -> str:
+    """Import Unsloth, best before anything that it patches; "" when that worked, else the reason in one line."""
+    os.environ["UNSLOTH_AUTO_INSTALL"] = "0"  # whatever the environment says: nothing is installed behind one's back
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it deplores a missing GPU kernel
+    try:
+        import unsloth  # noqa: F401
+    except Exception as problem:  # on a platform that it was not made for an import can fail in any way
+        said = str(problem).strip() or "no reason given"
+        return f"Unsloth cannot be imported: {type(problem).__name__}: {said.splitlines()[0]}"
+    return ""
+
+
+def load_unsloth(scale: Scale):
+    """(model with fresh LoRA weights, tokenizer) by Unsloth's own calls."""
+    import torch
+    from unsloth import FastLanguageModel
+
+    checkpointing = "unsloth" if torch.cuda.is_available() else False
+    model, tokenizer = FastLanguageModel.from_pretrained(
+        model_name=scale.model, max_seq_length=scale.max_seq_length, dtype=getattr(torch, scale.dtype),
+        load_in_4bit=scale.four_bit, use_gradient_checkpointing=checkpointing,
+    )  # fmt: skip
+    model = FastLanguageModel.get_peft_model(
+        model, r=scale.rank, lora_alpha=scale.alpha, lora_dropout=0, target_modules=list(scale.projections),
+        random_state=scale.seed, use_gradient_checkpointing=checkpointing,
+    )  # fmt: skip
+    return model, tokenizer
+
+
+def load_plain(scale: Scale):
+    """The same without Unsloth."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+    dtype = getattr(torch, scale.dtype)
+    nf4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
+    quantised = BitsAndBytesConfig(load_in_4bit=True, **nf4) if scale.four_bit else None
+    model = AutoModelForCausalLM.from_pretrained(scale.model, dtype=dtype, quantization_config=quantised)
+    torch.manual_seed(scale.seed)
+    lora = LoraConfig(
+        r=scale.rank, lora_alpha=scale.alpha, target_modules=list(scale.projections), task_type="CAUSAL_LM"
+    )
+    return get_peft_model(model, lora), AutoTokenizer.from_pretrained(scale.model, padding_side="right")
+
+
+def on_any_device(trainer_class: type) -> type:
+    """TRL's trainer as it is, but for the loss: its own kernel needs Triton, and where that is not, it fails."""
+    from transformers import Trainer
+    from trl.trainer import utils
+
+    if getattr(utils, "_ChunkedLogProbFunction", "") is not None:
+        return trainer_class
+
+    class SFTTrainer(trainer_class):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            return Trainer.compute_loss(self, model, {**inputs, "use_cache": False}, return_outputs, num_items_in_batch)
+
+    return SFTTrainer
+
+
+def engine_of(trainer) -> str:
+    """Which trainer this is, read off the code that computes its loss, and not off what was asked for.
+
+    On a CPU that code lies in Unsloth's own package; for a GPU Unsloth writes it into unsloth_compiled_cache.
+    """
+    for name in ("compute_loss", "training_step", "__init__"):
+        file = Path(getattr(type(trainer), name).__code__.co_filename)
+        if {"unsloth", "unsloth_zoo", "unsloth_compiled_cache"} & set(file.parts[-3:]) and file != Path(__file__):
+            return f"unsloth: {'/'.join(file.parts[-3:])}"
+    return f"plain: {next((c.__module__ for c in type(trainer).__mro__ if c.__module__.startswith('trl')), 'unknown')}"
