@@ -178,6 +178,7 @@ def complete(retry_gguf: bool = False, gguf: bool = True) -> None:
         write_stamp(fingerprint())  # only now, so that an interrupted install is noticed and gone over again
         if gguf:
             write_stamp(fingerprint(), gguf=install_gguf())
+    importlib.invalidate_caches()  # this very process goes on to import what has just come
 
 
 def install_all(plain: list[Requirement], slim: list[Requirement], kept: tuple[str, ...]) -> None:

@@ -193,6 +193,30 @@ def test_two_installs_at_once_are_refused_and_the_lock_ends_with_its_holder(thei
     assert len(theirs.asked) == 1
 
 
+# --- The first cell of a notebook -------------------------------------------------------------------------------
+
+
+def first_cells() -> list[str]:
+    books = [json.loads(p.read_text("utf-8")) for p in sorted((install.ROOT / "notebooks").glob("0*.ipynb"))]
+    return ["".join(next(c["source"] for c in book["cells"] if c["cell_type"] == "code")) for book in books]
+
+
+def test_all_notebooks_begin_with_one_and_the_same_setup():
+    assert len(set(first_cells())) <= 1
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "."])
+def test_the_setup_cell_finds_the_course_from_a_kernel_that_knows_nothing(folder, tmp_path, monkeypatch, capsys):
+    if not first_cells():
+        pytest.skip("no notebooks yet")
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
+    monkeypatch.chdir(install.ROOT / folder)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if Path(path).resolve() != install.ROOT])
+    shell.run_cell(first_cells()[0]).raise_error()
+    assert str(install.ROOT) in sys.path
+    assert "Ready" in capsys.readouterr().out
+
+
 # --- Other systems, by substitution -----------------------------------------------------------------------------
 
 
