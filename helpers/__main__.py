@@ -40,7 +40,7 @@ def setup(o: Options) -> None:
 
 
 def compare(o: Options) -> int | None:
-    return _module("compare").run(o.prompt, (o.base, o.tuned))
+    return _module("compare").run(o.prompt, o.base, o.tuned)
 
 
 def data(o: Options) -> int | None:
@@ -111,7 +111,10 @@ VERBS = {
         option("--rebuild", action="store_true", help="train it again from nothing (about an hour on two cores)"),
         option("--verify", action="store_true", help="repeat its first steps, compare with the recorded losses"),
     )),
-    "bench": Verb(bench, "seconds for each link, tokens a second, memory", (SCALE,)),
+    "bench": Verb(bench, "seconds for each link, tokens a second, memory", (
+        SCALE,
+        option("--quick", action="store_true", help="fewer steps, rougher numbers"),
+    )),
 }  # fmt: skip
 
 

@@ -165,8 +165,11 @@ def complete(retry_gguf: bool = False, gguf: bool = True) -> None:
                 f"{place()} holds {r.name} {installed(r.name)}; the course needs {r.spec}, but does not replace it. "
                 "Deactivate this environment and run again: that makes a .venv."
             )
-    size = "at most 0.8 GB to download, 2.5 GB on disk; " if unfinished else ""
-    print(f"Installing into {place()} what is missing: {size}full log in {LOG.relative_to(ROOT)}", flush=True)
+    size = f"about {'3.5 GB to download, 7' if has_nvidia() else '0.8 GB to download, 2.5'} GB on disk; "
+    print(
+        f"Installing into {place()} what is missing: {size if unfinished else ''}full log in {LOG.relative_to(ROOT)}",
+        flush=True,
+    )
     with alone():
         ready_pip()
         if unfinished:
@@ -192,14 +195,17 @@ def install_all(plain: list[Requirement], slim: list[Requirement], kept: tuple[s
 
 
 def install_torch() -> None:
-    nvidia = bool(shutil.which("nvidia-smi")) or Path("/dev/nvidia0").exists()
-    if sys.platform == "linux" and not nvidia:
+    if sys.platform == "linux" and not has_nvidia():
         try:
             urllib.request.urlopen(TORCH_CPU_INDEX + "/torch/", timeout=8).close()
             return pip("PyTorch for the CPU (190 MB)", [TORCH, "--index-url", TORCH_CPU_INDEX])
         except (OSError, UserError) as problem:
             print(f"  PyTorch's CPU index does not answer ({str(problem)[:60]}): plain pip instead", flush=True)
     pip(f"PyTorch ({'3 GB, unless the index has a CPU build' if sys.platform == 'linux' else '200 MB'})", [TORCH])
+
+
+def has_nvidia() -> bool:
+    return bool(shutil.which("nvidia-smi")) or Path("/dev/nvidia0").exists()
 
 
 def install_gguf() -> str:
