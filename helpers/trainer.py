@@ -67,8 +67,11 @@ def response_parts(tokenizer) -> dict:
 # -- the trainer ---------------------------------------------------------------------------------------------------
 
 
-def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path):
-    """(trainer, why it is not Unsloth's or "", how many dialogues were too long to be trained on)."""
+def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
+    """(trainer, why it is not Unsloth's or "", how many dialogues were too long to be trained on).
+
+    changes: arguments of SFTConfig that differ from `settings`.
+    """
     plain_because = import_unsloth()
     import torch
     from datasets import Dataset, disable_progress_bars
@@ -92,7 +95,7 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path):
     trained, held = map(Dataset.from_list, parts)
     trainer = (on_any_device(SFTTrainer) if plain_because else SFTTrainer)(
         model=model, processing_class=tokenizer, train_dataset=trained, eval_dataset=held,
-        args=SFTConfig(**settings(scale, work, torch.cuda.is_available())),
+        args=SFTConfig(**{**settings(scale, work, torch.cuda.is_available()), **changes}),
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     if not plain_because:

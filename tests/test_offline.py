@@ -70,7 +70,7 @@ def guarded(tmp_path):
         "import urllib.request; urllib.request.urlopen('http://example.com')",
         "import socket; socket.create_connection(('192.0.2.1', 80))",
         "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
-        "import subprocess as s, sys; s.run([sys.executable, '-c', 'import socket; socket.getaddrinfo(\"a.example\", 80)'])",
+        "import subprocess as s, sys; s.run([sys.executable, '-c', 'import socket; socket.gethostbyname(\"a.b\")'])",
         "import subprocess, sys; subprocess.run([sys.executable, '-m', 'pip', 'install', 'nothing'])",
         "import os; os.system('curl http://192.0.2.1')",
         "from huggingface_hub import model_info; model_info('gpt2')",

@@ -1,0 +1,247 @@
+"""What each link of the chain costs here: seconds, tokens a second, memory. Never a test: clocks differ.
+
+Each part runs in a process of its own, one after the other in the same call, so that its peak of memory is its own and
+two parts can be compared. All parts train on the same batches, or answer the same prompts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from helpers.artefacts import find, read_json
+from helpers.dialogue import KINDS, write_text
+from helpers.errors import UserError
+from helpers.scale import ROOT, SCALES, Scale, run_dir
+
+SKIPPED_STEPS = 2  # the first steps pay for buffers that later ones reuse
+TRAININGS = {
+    "unsloth": "Unsloth, LoRA",
+    "unsloth 4-bit": "Unsloth, QLoRA in NF4",
+    "trl": "TRL at its best: fp32, no checkpointing",
+    "trl defaults": "TRL's defaults: bf16, checkpointing",
+}
+REPLIES = {"one at a time": "transformers generate, one at a time", "batched": "the course's batches"}
+
+
+def run(quick: bool = False, scale: Scale = SCALES["pocket"], adapter: str | None = None) -> dict:
+    """Measure everything, and write bench.json into the run folder of the scale.
+
+    quick: a few steps and prompts, to see that it works. adapter: whose replies are timed (default: the latest
+    fine-tune, else the shipped one, else the base alone).
+    """
+    steps, single, batched, rounds = (5, 4, 8, 1) if quick else (30, 100, 400, 2)
+    find(scale.model)
+    folder = run_dir(scale)
+    shipped = ROOT / "data_samples" / f"{scale.name}-adapter"
+    model = adapter or next((str(p) for p in (folder / "adapter", shipped) if p.exists()), scale.model)
+    result = {
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
+                    "python": platform.python_version(), "system": platform.system()},
+        "quick": quick,
+        "links": read_json(folder / "timings.json") if (folder / "timings.json").exists() else {},
+        "training": {name: {} for name in TRAININGS},
+        "replies": {name: {} for name in REPLIES},
+    }  # fmt: skip
+    for _ in range(rounds):  # the rounds take turns, and the faster one counts: what disturbs only ever slows down
+        for name in TRAININGS:
+            _keep_faster(result["training"], name, _in_child("train", name, scale.name, scale.model, steps))
+        for name in REPLIES:
+            count = single if name == "one at a time" else batched
+            _keep_faster(result["replies"], name, _in_child("reply", name, scale.name, model, count))
+    for name, row in result["replies"].items():
+        if "trouble" in row:
+            raise UserError(f"{model} could not be timed, {name}: {row['trouble']}")
+    said = [row.pop("said") for row in result["replies"].values()]
+    result["equal_replies"] = sum(map(str.__eq__, *(s[:single] for s in said))) / single
+    result["compared"] = single
+    result["ratios"] = {
+        "unsloth to trl": _ratio(result["training"], "unsloth", "trl"),
+        "unsloth to trl defaults": _ratio(result["training"], "unsloth", "trl defaults"),
+        "4-bit to unquantised": _ratio(result["training"], "unsloth 4-bit", "unsloth"),
+        "batched to one at a time": _ratio(result["replies"], "batched", "one at a time"),
+    }
+    write_text(folder / "bench.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def table(result: dict) -> str:
+    """The result as one reads it in a terminal."""
+    lines = (
+        [f"{'seconds for each link':48}"] if result["links"] else ["no timings of the links yet: run the demo first"]
+    )
+    lines += [f"  {link:46}{seconds:10.1f}" for link, seconds in result["links"].items()]
+    lines += ["", f"{'training':50}{'tokens/s':>10}{'CPU s/step':>12}{'loss':>8}{'peak MB':>10}"]
+    for name, words in TRAININGS.items():
+        row = result["training"][name]
+        if "trouble" in row:
+            lines.append(f"  {words:48}  {row['trouble']}")
+        else:
+            numbers = f"{row['tokens_per_second']:10.0f}{row['cpu_seconds_per_step']:12.3f}{row['loss']:8.3f}"
+            lines.append(f"  {words:48}{numbers}{row['peak_mb']:10.0f}")
+    lines += ["", f"{'replies':50}{'tokens/s':>10}{'threads':>12}{'':8}{'peak MB':>10}"]
+    for name, words in REPLIES.items():
+        row = result["replies"][name]
+        lines.append(f"  {words:48}{row['tokens_per_second']:10.0f}{row['threads']:12}{'':8}{row['peak_mb']:10.0f}")
+    lines += ["", f"  equal replies: {result['equal_replies']:.1%} of {result['compared']}"]
+    lines += [f"  {name}: {ratio:.2f} times" for name, ratio in result["ratios"].items() if ratio]
+    return "\n".join(lines)
+
+
+def main(options) -> None:
+    """`python -m helpers bench`: a table; the same as JSON in the run folder."""
+    scale = SCALES.get(options.scale)
+    if scale is None:
+        raise UserError(f"unknown scale {options.scale!r}: expected one of {', '.join(SCALES)}.")
+    print("Measuring, some minutes; close what else is running ..", flush=True)
+    print(table(run(getattr(options, "quick", False), scale)))
+    print(f"\nWritten to {run_dir(scale) / 'bench.json'}")
+
+
+# -- what runs in a child ------------------------------------------------------------------------------------------
+
+
+def child(kind: str, *arguments: str) -> None:
+    """One part, measured in this process; the result is written as JSON to the file named last."""
+    *arguments, out = arguments
+    measured = {"train": _train, "reply": _reply}[kind](*arguments)
+    write_text(Path(out), json.dumps({**measured, "peak_mb": round(_peak_bytes() / 1e6, 1)}))
+
+
+def _train(name: str, scale_name: str, model: str, steps: str) -> dict:
+    """Tokens a second over all steps but the first ones, and the mean loss of the last five."""
+    from helpers.scenarios import training_set
+    from helpers.trainer import build, engine_of
+
+    if name.startswith("trl"):
+        sys.modules["unsloth"] = None  # it would patch TRL
+    scale = replace(SCALES[scale_name], model=model, steps=int(steps), four_bit=name == "unsloth 4-bit", patience=0)
+    with tempfile.TemporaryDirectory() as work:
+        as_it_comes = {"bf16": True, "gradient_checkpointing": True} if name == "trl defaults" else {}
+        lean = {"eval_strategy": "no", "save_strategy": "no", "logging_steps": 1, **as_it_comes}
+        trainer, _, _ = build(scale, training_set(min(scale.dialogues, 1000), 0), Path(work), **lean)
+        marks: list[tuple[int, int, float, float]] = []
+        _watch(trainer, lambda state: marks.append((state.global_step, state.num_input_tokens_seen, *_clocks())))
+        trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    first, last = marks[SKIPPED_STEPS - 1], marks[-1]
+    return {
+        "engine": engine_of(trainer),
+        "tokens": last[1],
+        "tokens_per_second": round((last[1] - first[1]) / (last[2] - first[2]), 1),
+        "cpu_seconds_per_step": round((last[3] - first[3]) / (last[0] - first[0]), 4),
+        "loss": round(sum(losses[-5:]) / len(losses[-5:]), 4),
+    }
+
+
+def _watch(trainer, mark: Callable) -> None:
+    from transformers import TrainerCallback
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args, state, control, **rest):
+            mark(state)
+
+    trainer.add_callback(Watch())
+
+
+def _reply(name: str, scale_name: str, model: str, count: str) -> dict:
+    """Generated tokens a second, end tokens included, with the number of threads that does best."""
+    import torch
+
+    from helpers.generate import load
+    from helpers.scenarios import pairs
+
+    loaded = load(model)
+    each = -(-int(count) // (2 * len(KINDS)))
+    turns = [
+        half.turns
+        for group in zip(*(pairs(k, "valid", each, 0) for k in KINDS), strict=True)
+        for p in group
+        for half in p
+    ]
+    prompts = [loaded.tokens(t) for t in turns[: int(count)]]
+
+    def one_by_one(some: list[list[int]]) -> list[list[int]]:
+        made = []
+        for ids in some:
+            given = torch.tensor([ids])
+            out = loaded.network.generate(
+                given, attention_mask=torch.ones_like(given), max_new_tokens=160, do_sample=False, use_cache=True,
+                eos_token_id=loaded.tokenizer.eos_token_id, pad_token_id=loaded.tokenizer.pad_token_id,
+            )  # fmt: skip
+            made.append(out[0, len(ids) :].tolist())
+        return made
+
+    def together(some: list[list[int]]) -> list[list[int]]:
+        return [ids for _, ids in sorted(loaded.completions(some, 160))]
+
+    answer = one_by_one if name == "one at a time" else together
+    threads = {}
+    for number in sorted({1, os.cpu_count() or 1}):
+        torch.set_num_threads(number)
+        answer(prompts[:1])
+        begun = time.perf_counter()
+        answer(prompts[: max(2, len(prompts) // 8)])
+        threads[number] = time.perf_counter() - begun
+    best = min(threads, key=threads.get)
+    torch.set_num_threads(best)
+    begun = time.perf_counter()
+    made = answer(prompts)
+    took = time.perf_counter() - begun
+    return {
+        "prompts": len(prompts),
+        "threads": best,
+        "tokens_per_second": round(sum(map(len, made)) / took, 1),
+        "replies_per_second": round(len(made) / took, 2),
+        "said": [loaded.decode(ids) for ids in made],
+    }
+
+
+# -- small things --------------------------------------------------------------------------------------------------
+
+
+def _in_child(kind: str, *arguments) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "result.json"
+        code = "import sys; from helpers import bench; bench.child(*sys.argv[1:])"
+        command = [sys.executable, "-c", code, kind, *map(str, arguments), str(out)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace")
+        if done.returncode:
+            return {"trouble": (done.stderr.strip().splitlines() or ["no message"])[-1]}
+        return read_json(out)
+
+
+def _keep_faster(kept: dict, name: str, new: dict) -> None:
+    if new.get("tokens_per_second", 0) >= kept[name].get("tokens_per_second", 0):
+        kept[name] = new
+
+
+def _ratio(rows: dict, one: str, other: str) -> float | None:
+    numbers = [rows[name].get("tokens_per_second") for name in (one, other)]
+    return round(numbers[0] / numbers[1], 2) if all(numbers) else None
+
+
+def _clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has held so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux counts what the parent held into ru_maxrss of its children
+        return int(status.read_text("utf-8").partition("VmHWM:")[2].split()[0]) * 1024
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
