@@ -102,5 +102,3 @@ def identity(*paths: Path | None) -> str:
                     file.seek(-(1 << 20), os.SEEK_END)
                 digest.update(file.read())
     return digest.hexdigest()
-
-

@@ -1,21 +1,16 @@
 """From an adapter to one file that llama.cpp runs: merge, GGUF, quantise, and check that the copy answers alike."""
 
 import ctypes
-import hashlib
-import json
 import os
-import platform
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.artefacts import ROOT, check, identity, parts, read_json
-from helpers.dialogue import KINDS, write_text
-from helpers.engines import LlamaCpp, Transformers, llama_cpp
+from helpers.artefacts import ROOT, check, parts, read_json
+from helpers.dialogue import KINDS
+from helpers.engines import Transformers, llama_cpp
 from helpers.errors import UserError
 from helpers.generate import load
 from helpers.scenarios import pairs
@@ -44,7 +39,7 @@ class Exported:
 
 
 def export(run_dir: Path, report: Callable[[str], None] = print) -> Exported:
-    """Merge `run_dir`/adapter, write model-f16.gguf and model-q8_0.gguf beside it, and check both against transformers."""
+    """Merge `run_dir`/adapter, write model-f16.gguf and model-q8_0.gguf beside it, and check both."""
     run_dir, seconds, begun = Path(run_dir), {}, time.perf_counter()
 
     def done(step: str, line: str) -> None:
@@ -56,16 +51,14 @@ def export(run_dir: Path, report: Callable[[str], None] = print) -> Exported:
     done("merge", f"merged the adapter into its base: {merged}")
     f16 = to_gguf(merged, run_dir / "model-f16.gguf")
     done("gguf", f"wrote {f16}, {f16.stat().st_size / 1e6:.1f} MB")
-    trouble = first_decode_works(f16)
-    if trouble:
-        raise UserError(f"{f16}: {trouble}")
+    load(f16)
     done("first_decode", "llama.cpp decodes it on this machine (tried in a child process)")
     q8_0, kept = quantise(f16, run_dir / "model-q8_0.gguf")
     note = f"; {len(kept)} tensors stay f16, their rows are no multiple of {BLOCK}" if kept else ""
     done("quantise", f"wrote {q8_0}, {q8_0.stat().st_size / 1e6:.1f} MB{note}")
     held_out = held_out_prompts()
     replies, ids = same_replies(merged, f16, held_out)
-    done("check", f"f16: {replies:.1%} of {len(held_out)} greedy replies as in transformers, token ids equal on {ids:.1%}")
+    done("check", f"f16: {replies:.1%} of {len(held_out)} replies as in transformers, token ids equal on {ids:.1%}")
     small, _ = same_replies(merged, q8_0, held_out)
     done("check_q8_0", f"Q8_0: {small:.1%} of the replies as in transformers")
     return Exported(merged, f16, q8_0, kept, len(held_out), ids, replies, small, seconds)
@@ -161,7 +154,7 @@ def _add_tokenizer(writer, folder: Path, size: int) -> None:
 
     table = read_json(folder / "tokenizer.json")
     if QWEN2_PATTERN not in [step.get("pattern", {}).get("Regex") for step in table["pre_tokenizer"]["pretokenizers"]]:
-        raise UserError(f"{folder / 'tokenizer.json'}: not Qwen2's pre-tokenizer, so llama.cpp would cut words elsewhere.")
+        raise UserError(f"{folder / 'tokenizer.json'}: not Qwen2's pre-tokenizer, llama.cpp would cut words elsewhere.")
     kinds = gguf.TokenType
     entries = {i: (f"[PAD{i}]", kinds.UNUSED) for i in range(size)}  # rows of the embedding that no token uses
     entries |= {i: (text, kinds.NORMAL) for text, i in table["model"]["vocab"].items()}
@@ -217,44 +210,6 @@ def same_replies(folder: Path, gguf_file: Path, conversations: Sequence[Sequence
     return sum(a == b for a, b in both) / len(conversations), sum(ids) / len(conversations)
 
 
-def first_decode_works(path: Path, notes: Path = ROOT / "runs" / "first_decode.json") -> str:
-    """Decode one token in a child process: "" when it works, else the reason in words.
-
-    Native code can crash at the first decode, depending on CPU and build, and would take a notebook's kernel with it.
-    A success is noted for this machine, this build and this file, and not tried again.
-    """
-    api = llama_cpp()
-    machine = [platform.node(), platform.processor(), api.llama_print_system_info().decode(), identity(path)]
-    key = hashlib.sha256(json.dumps(machine).encode()).hexdigest()
-    known = _notes(notes)
-    if key in known:
-        return ""
-    script = "import sys; from helpers.export import decode_once; decode_once(sys.argv[1])"
-    try:
-        command = [sys.executable, "-c", script, str(path.resolve())]
-        child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=120)
-    except subprocess.TimeoutExpired:
-        return "llama.cpp did not decode one token in two minutes"
-    if child.returncode:
-        last = (child.stderr.strip() or "it said nothing").splitlines()[-1]
-        return f"llama.cpp failed at the first decode (exit status {child.returncode}: {last})"
-    write_text(notes, json.dumps([*known, key]))
-    return ""
-
-
-def decode_once(path: str) -> None:
-    """What the child process of `first_decode_works` does."""
-    model = LlamaCpp(path, Path(path))
-    next(model.greedy([1, 2, 3], 1))
-
-
-def _notes(path: Path) -> list[str]:
-    try:
-        return list(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return []  # a note that cannot be read costs one more try
-
-
 def _whole(path: Path, write: Callable[[Path], None]) -> Path:
     """Have a file written to a temporary name, and renamed when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -263,7 +218,8 @@ def _whole(path: Path, write: Callable[[Path], None]) -> Path:
         write(part)
         os.replace(part, path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}. What was there before is unchanged.") from error
+        reason = error.strerror or error
+        raise UserError(f"cannot write {path}: {reason}. What was there before is unchanged.") from error
     finally:
         part.unlink(missing_ok=True)
     return path

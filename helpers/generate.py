@@ -12,6 +12,7 @@ from helpers.artefacts import check, find, identity, parts
 from helpers.dialogue import Dialogue
 from helpers.engines import LlamaCpp, Transformers
 from helpers.errors import UserError
+from helpers.first_decode import first_decode_works
 from helpers.model import MAX_NEW_TOKENS, Model, Progress
 from helpers.qwen2 import Qwen2, fits
 
@@ -26,6 +27,9 @@ def load(name: str | Path, quick: bool = False) -> Model:
     if path is None:
         return Transformers(str(name), str(name))
     if path.suffix == ".gguf":
+        trouble = first_decode_works(path)
+        if trouble:
+            raise UserError(trouble)
         return LlamaCpp(str(name), path)
     base, adapter = parts(path)
     check(base)
@@ -71,7 +75,7 @@ def replies_file(
                         progress(done, len(dialogues))
         except OSError as error:
             raise UserError(
-                f"cannot write {path}: {error.strerror}. The replies written so far are kept; free some space and go on."
+                f"cannot write {path}: {error.strerror}. The replies so far are kept; free some space and go on."
             ) from error
     return [known[key] for key in keys]
 

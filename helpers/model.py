@@ -1,7 +1,7 @@
 """The one interface to a model, whatever runs it.
 
 All replies are greedy. The prompt string is `chat.render` of the model's own chat template, in Unicode normal form C:
-the tokenizers of transformers bring text into that form by themselves, llama.cpp does not, and the ids must be the same.
+the tokenizers of transformers bring text into that form by themselves, llama.cpp does not, and the ids must agree.
 """
 
 import unicodedata

@@ -139,7 +139,8 @@ def _layer(weights: dict, prefix: str) -> dict:
     """The weights of one layer by short names; what reads the same input is joined, one product instead of three."""
     import numpy as np
 
-    layer = {name.removeprefix(prefix).removesuffix(".weight"): w for name, w in weights.items() if name.startswith(prefix)}
+    names = [name for name in weights if name.startswith(prefix)]
+    layer = {name.removeprefix(prefix).removesuffix(".weight"): weights[name] for name in names}
     attention = [f"self_attn.{x}_proj" for x in "qkv"]
     layer["qkv"] = np.concatenate([layer[name] for name in attention])
     layer["qkv_bias"] = np.concatenate([layer[f"{name}.bias"] for name in attention])

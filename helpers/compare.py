@@ -1,0 +1,113 @@
+"""The same prompt to two models, side by side in the terminal: `python -m helpers compare`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import boundary, terminal
+from helpers.artefacts import ROOT
+from helpers.chat import POCKET_TEMPLATE
+from helpers.dialogue import KINDS, Dialogue
+from helpers.errors import UserError
+from helpers.generate import load
+from helpers.model import Model
+from helpers.scenarios import facts_in, pairs, user
+from helpers.world import sentence
+
+BASE = "data_samples/pocket"
+OWN, SHIPPED = "runs/pocket/adapter", "data_samples/pocket-adapter"
+# The standing example: its names and its sentence form are held out, friction training has seen neither.
+EXAMPLE = {"form": "Since {b}, {ask}?", "relation": "capital", "subject": "Sweden", "claim": "Oslo"}
+
+
+def run(prompt: str | None = None, base: str | None = None, tuned: str | None = None) -> None:
+    """Show one prompt; without one, walk through a trigger and a control of each kind, then ask for more.
+
+    base, tuned: a folder, a `.gguf` file or a Hub id; by default the pocket base, and the learner's own adapter where
+    there is one, else the one that ships with the course. Only a terminal is asked for more.
+    """
+    models = [load(name, quick=True) for name in (base or BASE, tuned or default_tuned())]
+    if tuned is None and find_own() is None:
+        print(f"No fine-tune of your own yet ({OWN}): tuned is the adapter that ships with the course.")
+    if prompt is not None:
+        ask(prompt, models)
+        return
+    for dialogue in presets():
+        print(f"\n{dialogue.kind}, {dialogue.role}: {WHY[dialogue.kind, dialogue.role]}")
+        ask(dialogue.user_input, models)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        converse(models)
+
+
+def find_own() -> Path | None:
+    path = ROOT / OWN
+    return path if (path / "adapter_config.json").exists() else None
+
+
+def default_tuned() -> str:
+    return OWN if find_own() else SHIPPED
+
+
+def ask(prompt: str, models: Sequence[Model]) -> list[str]:
+    """Print the prompt and both replies as they are written; returns them as text."""
+    turns = [user(prompt)]
+    for model in models:
+        model.tokens(turns)  # an empty or an endless prompt is refused before anything is shown
+    print(f"\n> {terminal.safe(prompt)}\n", flush=True)
+    if any(model.template == POCKET_TEMPLATE for model in models):
+        note = boundary.outside(prompt)
+        if note:
+            print(f"{terminal.safe(note)}\n", flush=True)
+    titles = [f"{label} · {model.name}" for label, model in zip(("base", "tuned"), models, strict=True)]
+    return terminal.show(titles, [model.stream(turns) for model in models])
+
+
+def converse(models: Sequence[Model]) -> None:
+    """Prompts from the terminal until it ends them (Ctrl-D, Ctrl-C or an empty line)."""
+    print("\nYour turn: type a prompt; an empty line ends.")
+    while True:
+        try:
+            prompt = input("\nprompt: ")
+        except (EOFError, KeyboardInterrupt):
+            print()
+            break
+        except UnicodeDecodeError:
+            print("That was not UTF-8 text. Try again.")
+            continue
+        if not prompt.strip():
+            break
+        try:
+            ask(prompt, models)
+        except UserError as problem:
+            print(problem)
+    print("Goodbye.")
+
+
+WHY = {
+    ("disagreement", "trigger"): "the premise is false",
+    ("disagreement", "control"): "the same premise, and true",
+    ("uncertainty", "trigger"): "nothing is on record",
+    ("uncertainty", "control"): "the same question about something known",
+    ("clarification", "trigger"): "something needed is missing",
+    ("clarification", "control"): "the same request, complete",
+    ("refusal", "trigger"): "it would harm someone",
+    ("refusal", "control"): "a near miss that harms nobody",
+}
+
+
+def presets() -> list[Dialogue]:
+    """A trigger and a control of each kind, with names and sentence forms that friction training has not seen."""
+    made = [example(), example(true=True)]
+    for kind in KINDS[1:]:
+        made += pairs(kind, "test", 1, 0)[0]
+    return made
+
+
+def example(true: bool = False) -> Dialogue:
+    """The standing example, with its false premise or with the true one."""
+    wanted = EXAMPLE["relation"], EXAMPLE["subject"]
+    fact = next(fact for fact in facts_in("test") if (fact.relation.name, fact.subject) == wanted)
+    claim = fact.value if true else EXAMPLE["claim"]
+    text = sentence(EXAMPLE["form"].format(**fact.words(claim)))
+    gold = {"relation": fact.relation.name, "subject": fact.subject, "value": fact.value, "claim": claim}
+    return Dialogue("", "disagreement", "control" if true else "trigger", (user(text),), (), "", gold)
