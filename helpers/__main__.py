@@ -44,7 +44,7 @@ def compare(o: Options) -> int | None:
 
 
 def data(o: Options) -> int | None:
-    return _module("world").main(o)
+    return _module("demo").main(o)
 
 
 def finetune(o: Options) -> int | None:
@@ -60,7 +60,7 @@ def export(o: Options) -> int | None:
 
 
 def pocket(o: Options) -> int | None:
-    return _module("pocket").main(o)
+    return _module("pretrain").main(o)
 
 
 def bench(o: Options) -> int | None:
@@ -94,7 +94,7 @@ VERBS = {
         option("--base", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: the pocket base)"),
         option("--tuned", metavar="NAME", help="likewise (default: the latest fine-tune)"),
     )),
-    "data": Verb(data, "write scenarios and dialogues of the pocket world", (SCALE, SEED)),
+    "data": Verb(data, "write the dialogues of the pocket world", (SCALE,)),
     "finetune": Verb(finetune, "train the adapter on the dialogues", (
         SCALE,
         SEED,

@@ -14,7 +14,7 @@ BOS = "<｜begin▁of▁sentence｜>"
 EOS = "<｜end▁of▁sentence｜>"
 USER = "<｜User｜>"
 ASSISTANT = "<｜Assistant｜>"
-PAD = "<｜▁pad▁｜>"
+PAD = "<|endoftext|>"  # the name that transformers gives to the unknown token of a Qwen2 tokenizer: one token for both
 THINK, END_THINK = "<think>", "</think>"
 
 # Loss falls on what follows the opening tag of the last turn: earlier turns of the assistant are history, they carry

@@ -1,21 +1,16 @@
-"""The pocket base model: its tokenizer, and its pretraining on the pocket world from nothing.
+"""The pocket base model: its recipe, its tokenizer, its shape, and what it reads.
 
 A Qwen2 of under 4 M parameters. The recipe (one document a row, many small steps, loss on the reply alone, a wide
 initialisation) is what made comparing appear; packed rows and few large steps gave a model that could only recall.
 """
 
-import json
 import math
-import os
 import random
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.chat import ASSISTANT, BOS, END_THINK, EOS, PAD, POCKET_TEMPLATE, THINK, USER
-from helpers.dialogue import write_text
-from helpers.errors import UserError
 from helpers.lessons import Lesson, careless, lesson, weights_at
 from helpers.world import facts, gaps
 
@@ -32,7 +27,7 @@ class Recipe:
     heads: int = 4
     mlp: int = 256
     init_std: float = 0.06
-    steps: int = 9000
+    steps: int = 13_000
     batch: int = 32
     lr: float = 2e-3
     warmup: int = 100
@@ -157,58 +152,3 @@ def loss_of(model, ids, labels):
     wanted = labels[:, 1:]
     chosen = wanted != -100
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[chosen]), wanted[chosen])
-
-
-def pretrain(recipe: Recipe, work: Path, steps: int = 0, report=print) -> list[float]:
-    """Train from nothing to `work`, resuming from its checkpoint; returns the loss of every step.
-
-    steps: stop after so many (0: all of the recipe). Ctrl-C loses at most the steps since the last checkpoint.
-    """
-    import torch
-
-    torch.set_num_threads(recipe.threads)
-    tokenizer = build_tokenizer(recipe.seed)
-    model = build_model(recipe, tokenizer)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), fused=True)
-    losses: list[float] = []
-    tokens = 0
-    checkpoint = work / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        if state["recipe"] == asdict(recipe):
-            model.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-            losses, tokens = state["losses"], state["tokens"]
-            report(f"going on at step {len(losses)} of {recipe.steps} from {checkpoint}")
-    last = steps or recipe.steps
-    begun, first = time.perf_counter(), len(losses)
-    for step, (ids, labels) in enumerate(batches(recipe, tokenizer, skip=first), first):
-        if step >= last:
-            break
-        rate = recipe.lr * min((step + 1) / recipe.warmup, 1.0) * max(0.02, 1 - step / recipe.steps)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = loss_of(model, ids, labels)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        tokens += ids.numel()
-        if (step + 1) % 100 == 0 or step + 1 == last:
-            took = time.perf_counter() - begun
-            left = took / (step + 1 - first) * (last - step - 1)
-            mean = sum(losses[-100:]) / len(losses[-100:])
-            report(f"step {step + 1:5d} of {last}, loss {mean:.3f}, {tokens / 1e6:.1f} M tokens, {left / 60:.1f} min left")
-        if (step + 1) % 500 == 0 or step + 1 == last:
-            work.mkdir(parents=True, exist_ok=True)
-            state = {"recipe": asdict(recipe), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save({**state, "losses": losses, "tokens": tokens}, checkpoint.with_suffix(".part"))
-            os.replace(checkpoint.with_suffix(".part"), checkpoint)
-    model.eval()
-    model.save_pretrained(work)
-    tokenizer.save_pretrained(work)
-    return losses

@@ -1,0 +1,165 @@
+"""Pretraining of the pocket base, from nothing to the files that ship: `python -m helpers pocket --rebuild`."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from helpers.dialogue import read_text, write_text
+from helpers.errors import UserError
+from helpers.pocket import POCKET_DIR, Recipe, batches, build_model, build_tokenizer, loss_of
+from helpers.scale import ROOT
+
+WORK = ROOT / "runs" / "pocket-base"
+RECORD = "training.json"
+SAVE_EVERY, TELL_EVERY = 500, 100
+VERIFIED_STEPS = 50
+# CPUs sum in different orders. Fifty steps in, AVX2 and AVX-512 differ in the third decimal; a changed recipe, lesson
+# or table differs in the first.
+TOLERANCE = 0.02
+
+Report = Callable[[str], None]
+
+
+def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print) -> list[float]:
+    """Train from nothing into the folder `work`, going on from its checkpoint; returns the loss of every step.
+
+    steps: stop after so many (0: all of the recipe's). Ctrl-C loses what came after the last checkpoint and no more.
+    """
+    import torch
+
+    torch.set_num_threads(recipe.threads)
+    tokenizer = build_tokenizer(recipe.seed)
+    model = build_model(recipe, tokenizer)
+    optimizer = _optimizer(recipe, model)
+    losses, tokens = _resume(work / "checkpoint.pt", recipe, model, optimizer, report)
+    first, last, begun = len(losses), steps or recipe.steps, time.perf_counter()
+    for step, (ids, labels) in enumerate(batches(recipe, tokenizer, skip=first), first):
+        if step >= last:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr * min((step + 1) / recipe.warmup, 1.0) * max(0.02, 1 - step / recipe.steps)
+        loss = loss_of(model, ids, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        tokens += ids.numel()
+        if (step + 1) % TELL_EVERY == 0 or step + 1 == last:
+            left = (time.perf_counter() - begun) / (step + 1 - first) * (last - step - 1)
+            mean = sum(losses[-TELL_EVERY:]) / len(losses[-TELL_EVERY:])
+            report(f"step {step + 1:5d} of {last}, loss {mean:.3f}, {tokens / 1e6:.1f} M tokens, {left / 60:.1f} min left")
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == last:
+            _save(work / "checkpoint.pt", recipe, model, optimizer, losses, tokens)
+    model.eval()
+    model.save_pretrained(work)
+    tokenizer.save_pretrained(work)
+    return losses
+
+
+def rebuild(recipe: Recipe = Recipe(), out: Path = POCKET_DIR, report: Report = print) -> Path:  # noqa: B008 - frozen
+    """Train the base again and put it, with the record of its training, in the place of the one that ships."""
+    report(f"Training the pocket base from nothing: {recipe.steps} steps. Ctrl-C is fine, the same command goes on.")
+    pretrain(recipe, WORK, report=report)
+    return publish(WORK, out)
+
+
+def publish(work: Path, out: Path) -> Path:
+    """Copy a finished base to `out`: weights in fp32, tokenizer, configuration, and the record of the training."""
+    import torch
+
+    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    losses = state["losses"]
+    if len(losses) < state["recipe"]["steps"]:
+        raise UserError(f"{work}: {len(losses)} of {state['recipe']['steps']} steps done. Run `pocket --rebuild` again.")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                 "chat_template.jinja"):  # fmt: skip
+        if (work / name).exists():
+            shutil.copyfile(work / name, out / (name + ".part"))
+            os.replace(out / (name + ".part"), out / name)
+    record = {
+        "command": "python -m helpers pocket --rebuild",
+        "recipe": state["recipe"],
+        "tokens": state["tokens"],
+        "loss": round(sum(losses[-100:]) / 100, 5),
+        "first_losses": [round(loss, 5) for loss in losses[:VERIFIED_STEPS]],
+        "every_100": [round(sum(losses[i : i + 100]) / 100, 4) for i in range(0, len(losses), 100)],
+        "versions": {"torch": torch.__version__, "transformers": _version("transformers")},
+    }
+    write_text(out / RECORD, json.dumps(record, indent=1) + "\n")
+    return out
+
+
+def verify(folder: Path = POCKET_DIR, steps: int = VERIFIED_STEPS, report: Report = print) -> float:
+    """Repeat the first steps of the recorded training; returns the greatest difference of a loss, UserError if it is
+    too great: then the weights are no longer what this code and these tables make."""
+    import tempfile
+
+    record = json.loads(read_text(folder / RECORD))
+    report(f"Repeating the first {steps} steps of the pocket base ..")
+    with tempfile.TemporaryDirectory() as work:
+        losses = pretrain(Recipe(**record["recipe"]), Path(work), steps, report)
+    worst = max(abs(now - then) for now, then in zip(losses, record["first_losses"], strict=False))
+    if worst > TOLERANCE:
+        raise UserError(
+            f"{folder / RECORD}: losses differ by {worst:.3f}, at most {TOLERANCE} was expected. The lessons, the tables "
+            "or the recipe have changed since the weights were made: run `python -m helpers pocket --rebuild`."
+        )
+    report(f"The same losses to within {worst:.4f}.")
+    return worst
+
+
+def _optimizer(recipe: Recipe, model):
+    import torch
+
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), fused=True)
+
+
+def _resume(checkpoint: Path, recipe: Recipe, model, optimizer, report: Report) -> tuple[list[float], int]:
+    """The losses and tokens so far; weights and optimiser are set to where a checkpoint of this recipe left off."""
+    import torch
+
+    if not checkpoint.exists():
+        return [], 0
+    try:
+        state = torch.load(checkpoint, weights_only=True)
+    except Exception as error:
+        raise UserError(f"{checkpoint} cannot be read ({error}). Delete it and begin anew.") from error
+    if state["recipe"] != asdict(recipe):
+        report(f"{checkpoint} is of another recipe: beginning anew")
+        return [], 0
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    report(f"Going on from step {len(state['losses'])} of {recipe.steps}")
+    return state["losses"], state["tokens"]
+
+
+def _save(checkpoint: Path, recipe: Recipe, model, optimizer, losses: list[float], tokens: int) -> None:
+    import torch
+
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    state = {"recipe": asdict(recipe), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save({**state, "losses": losses, "tokens": tokens}, checkpoint.with_suffix(".part"))
+    os.replace(checkpoint.with_suffix(".part"), checkpoint)
+
+
+def _version(package: str) -> str:
+    from importlib import metadata
+
+    return metadata.version(package)
+
+
+def main(options) -> None:
+    """`python -m helpers pocket`: rebuild the base, or verify the one that is there (the default)."""
+    if options.rebuild:
+        print(f"Done: {rebuild()}")
+    else:
+        verify()
