@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import chat
-from helpers.artefacts import check, find, identity, parts
+from helpers.artefacts import REPAIR, check, find, identity, parts
 from helpers.dialogue import Dialogue
 from helpers.engines import LlamaCpp, Transformers
 from helpers.errors import UserError
@@ -36,7 +36,10 @@ def load(name: str | Path, quick: bool = False) -> Model:
     if adapter:
         check(adapter)
     if quick and fits(base, adapter):
-        return Qwen2(str(name), base, adapter)
+        try:
+            return Qwen2(str(name), base, adapter)
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{name}: weights, settings and adapter do not fit together ({error}). {REPAIR}") from error
     return Transformers(str(name), str(base), adapter, identity(base, adapter))
 
 

@@ -170,6 +170,37 @@ def test_an_adapter_without_its_base_is_named(tmp_path):
         generate.load(tmp_path)
 
 
+@pytest.mark.slow
+def test_an_adapter_of_another_base_is_refused(copy, tmp_path):
+    config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+    (copy / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 99}), encoding="utf-8")
+    with pytest.raises(UserError, match="do not fit together"):
+        generate.load(copy, quick=True)
+    adapter = Path(shutil.copytree(ADAPTER, tmp_path / "adapter"))
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = str(_narrow(tmp_path / "narrow"))
+    (adapter / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    for quick in (True, False):
+        with pytest.raises(UserError, match=r"fit together|cannot be loaded"):
+            generate.load(adapter, quick=quick)
+
+
+def _narrow(folder: Path) -> Path:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = json.loads((POCKET / "config.json").read_text(encoding="utf-8"))
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    Qwen2ForCausalLM(Qwen2Config(**{**config, "hidden_size": 64, **heads})).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copyfile(POCKET / name, folder / name)
+    return folder
+
+
+def test_a_model_that_is_not_on_the_hub_is_one_line():
+    with pytest.raises(UserError, match=r"^nobody/nowhere cannot be loaded: .+$"):
+        generate.load("nobody/nowhere")
+
+
 def test_replies_in_a_file_are_not_computed_again(quick, tmp_path, monkeypatch):
     first = generate.replies_file(quick, HELD_OUT[:4], tmp_path / "r.jsonl")
     monkeypatch.setattr(quick, "greedy", None)  # any further work would fail
