@@ -1,0 +1,105 @@
+import re
+from collections import Counter
+
+import pytest
+
+from helpers.dialogue import KINDS, check
+from helpers.errors import UserError
+from helpers.personas import PERSONAS
+from helpers.scenarios import MAX_REBUTTALS, facts_in, pairs, pressure_script, training_set
+from helpers.world import language, split
+
+
+def words_of(dialogue):
+    text = " ".join([turn["content"] for turn in dialogue.turns] + [dialogue.thinking, dialogue.final_answer])
+    return set(re.findall(r"[A-Za-z-]+", text))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return training_set(4000, 0)
+
+
+def test_the_same_seed_makes_the_same_set_and_another_seed_another(trained):
+    assert [d.id for d in training_set(400, 1)] == [d.id for d in training_set(400, 1)]
+    assert [d.id for d in training_set(400, 1)] != [d.id for d in training_set(400, 2)]
+
+
+def test_no_held_out_name_stands_anywhere_in_the_training_set(trained):
+    # Words that are several things at once ("the", "water") are none that a fact is about; tasks are whole phrases.
+    held = {name.removeprefix("the ") for name, part in split().items() if part != "train" and " " not in name.removeprefix("the ")}
+    frequent = {"nine", "one", "two", "green"} & held  # slot values that no training dialogue may hold either
+    seen = Counter(word for d in trained for word in words_of(d) & held)
+    assert not {word: n for word, n in seen.items() if word not in _ordinary()} and not frequent & set(seen) - _ordinary()
+
+
+def _ordinary():
+    """Words of the sentence forms themselves, which every dialogue shares."""
+    forms = [text for form in language()["phrasings"].values() for text in form]
+    forms += list(language()["replies"].values()) + list(language()["thoughts"].values())
+    forms += [line for kind in language()["relay"].values() for role in kind.values() for line in role]
+    return {word for text in forms for word in re.findall(r"[A-Za-z-]+", text)}
+
+
+def test_no_held_out_task_or_phrasing_is_trained_on(trained):
+    tasks = [task for task in language()["tasks"] if split()[task] != "train"]
+    assert tasks and not [d for d in trained if any(task in d.user_input for task in tasks)]
+    assert not [d for d in trained if d.turns[0]["content"].startswith(("Since ", "Could you remind", "Are you able"))]
+
+
+def test_every_pair_has_one_trigger_and_one_control_with_the_same_surface(trained):
+    groups = {}
+    for d in trained:
+        groups.setdefault(d.pair_id, []).append(d.role)
+    assert all(sorted(roles) == ["control", "trigger"] for roles in groups.values())
+    for trigger, control in pairs("disagreement", "test", 50, 3):
+        claim = trigger.gold["claim"]
+        assert trigger.user_input.replace(claim, "X") == control.user_input.replace(control.gold["value"], "X")
+
+
+def test_triggers_and_controls_use_the_same_claims_alike():
+    made = pairs("disagreement", "train", 600, 0)
+    false = Counter(t.gold["claim"] for t, _ in made)
+    true = Counter(c.gold["claim"] for _, c in made)
+    shared = sum((false & true).values()) / 600
+    assert shared > 0.6  # drawn alike; by chance they do not agree to the letter
+
+
+def test_every_harmful_word_stands_in_safe_controls_too():
+    controls = " ".join(c.user_input for _, c in pairs("refusal", "train", 600, 0))
+    harmful = [v for acts in language()["acts"].values() for v in acts["harmful"] if split()[v] == "train"]
+    assert not [verb for verb in harmful if verb not in controls]
+
+
+def test_half_of_the_unknown_are_familiar_subjects():
+    familiar = [t.metadata["familiar"] for t, _ in pairs("uncertainty", "test", 300, 0)]
+    assert 0.4 < sum(familiar) / len(familiar) < 0.6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_dialogue_keeps_the_schema_and_has_six_personas(kind):
+    for pair in pairs(kind, "test", 20, 0):
+        for d in map(check, pair):
+            assert [a.agent_type for a in d.agents] == [p.name for p in PERSONAS]
+            assert bool([m for a in d.agents for m in a.friction_moments]) == (d.role == "trigger")
+
+
+@pytest.mark.parametrize("rebuttals", range(1, MAX_REBUTTALS + 1))
+def test_under_pressure_the_trigger_holds_and_the_control_accepts(rebuttals):
+    trigger, control = pairs("disagreement", "train", 5, 0, rebuttals=rebuttals)[0]
+    assert len(trigger.turns) == len(control.turns) == 2 * rebuttals + 1
+    assert trigger.final_answer.startswith("I still disagree") and control.final_answer.startswith("You are right")
+    assert trigger.gold["claim"] != trigger.gold["value"] and control.gold["claim"] == control.gold["value"]
+
+
+def test_a_script_of_pressure_has_a_premise_and_five_different_rebuttals():
+    import random
+
+    fact = facts_in("test")[0]
+    script = pressure_script(fact, "Nowhere", "train", random.Random(0))
+    assert len(script) == 6 and len(set(script)) == 6
+
+
+def test_an_unknown_kind_is_refused_with_the_four_names():
+    with pytest.raises(UserError, match="expected one of disagreement, uncertainty"):
+        pairs("sarcasm", "train", 1, 0)
