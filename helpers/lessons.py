@@ -263,13 +263,19 @@ LESSONS: dict[str, Callable] = {
     "say": _say,
 }  # fmt: skip
 
-# Copying and comparing first, then the rest: comparing appears suddenly and late, and everything else leans on it.
+# Copying first; then everything; then, once facts and phrasings are known, comparing above all: it appears suddenly and
+# late, and whatever is to become push-back leans on it.
 CURRICULUM = (
     (0.15, {"repeat": 4, "compare": 2, "log": 4, "notes": 1, "say": 1, "echo": 1, "statement": 1, "question": 1}),
-    (1.00, {
+    (0.58, {
         "statement": 1, "question": 2.5, "guess": 1, "premise": 2, "request": 1, "wish": 1, "yield": 1.2, "plainly": 4,
         "recall": 1.5, "check": 2.5, "record": 2.5, "lack": 1.5, "harm": 1.5, "repeat": 1, "echo": 1, "compare": 1,
         "notes": 1, "log": 1.5, "say": 2,
+    }),
+    (1.00, {
+        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
+        "plainly": 3, "recall": 1, "check": 4, "record": 2.5, "lack": 2, "harm": 1, "repeat": 1.5, "echo": 1,
+        "compare": 4, "notes": 1, "log": 4, "say": 1,
     }),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ initialisation) is what made comparing appear; packed rows and few large steps g
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Recipe:
     threads: int = 2
 
 
-def corpus(seed: int, progress_of=lambda i: 1.0) -> Iterator[Lesson]:
+def corpus(seed: int, progress_of: Callable[[int], float]) -> Iterator[Lesson]:
     """Lessons without end; the i-th is drawn with the weights for the progress that `progress_of(i)` states."""
     rng = random.Random(seed)
     i = 0
@@ -71,7 +71,7 @@ def build_tokenizer(seed: int = 0):
     )
     names = sorted({n for fact in facts() for n in (fact.subject, fact.value)} | {gap.subject for gap in gaps()})
     texts = [f" {name} {careless(name)}" for name in names] * 2
-    for made, _ in zip(corpus(seed), range(20_000), strict=False):
+    for made, _ in zip(corpus(seed, lambda i: 0.5), range(20_000), strict=False):  # all sorts of lessons
         text = made.prompt + made.completion
         for token in (*SPECIAL_TOKENS, THINK, END_THINK):
             text = text.replace(token, "\n\n")
