@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle, islice, zip_longest
 from pathlib import Path
 
 from helpers.artefacts import find, read_json
@@ -160,14 +161,9 @@ def _reply(name: str, scale_name: str, model: str, count: str) -> dict:
     from helpers.scenarios import pairs
 
     loaded = load(model)
-    each = -(-int(count) // (2 * len(KINDS)))
-    turns = [
-        half.turns
-        for group in zip(*(pairs(k, "valid", each, 0) for k in KINDS), strict=True)
-        for p in group
-        for half in p
-    ]
-    prompts = [loaded.tokens(t) for t in turns[: int(count)]]
+    groups = zip_longest(*(pairs(kind, "valid", 60, 0) for kind in KINDS))
+    pool = [half.turns for group in groups for pair in group if pair for half in pair]
+    prompts = [loaded.tokens(turns) for turns in islice(cycle(pool), int(count))]
 
     def one_by_one(some: list[list[int]]) -> list[list[int]]:
         made = []
