@@ -4,6 +4,7 @@ A lesson is a short conversation and the reply to it. Nowhere does the base see 
 learns to recall, to restate, to compare, to check, and to say yes. Weights and order are those of `CURRICULUM`.
 """
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -171,6 +172,19 @@ def _check(rng: random.Random) -> tuple:
     return _skill("check", words), _lines(words, "claim", "recall", "fits" if claim == fact.value else "fits_not")
 
 
+def _checks(rng: random.Random) -> tuple:
+    """Several statements of one sort checked in a row: many comparisons of a claim with a memory in one lesson."""
+    relation = _fact(rng).relation
+    known = [fact for fact in facts_in("all") if fact.relation == relation]
+    asked, lines = [], []
+    for fact in rng.sample(known, rng.randint(2, 4)):
+        claim = _any_value(fact, rng, 0.5)
+        words = fact.words(claim)
+        asked.append(words["a"])
+        lines.append(_lines(words, "claim", "recall", "fits" if claim == fact.value else "fits_not"))
+    return _skill("check", {"a": "; ".join(asked)}), "\n".join(lines)
+
+
 def _record(rng: random.Random) -> tuple:
     known = rng.random() < 0.5
     thing = _fact(rng) if known else rng.choice(gaps_in("all"))
@@ -258,28 +272,33 @@ def _say(rng: random.Random) -> tuple:
 
 LESSONS: dict[str, Callable] = {
     "statement": _statement, "question": _question, "guess": _guess, "premise": _premise, "request": _request,
-    "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "record": _record,
+    "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "checks": _checks, "record": _record,
     "lack": _lack, "harm": _harm, "repeat": _repeat, "echo": _echo, "compare": _compare, "notes": _notes, "log": _log,
     "say": _say,
 }  # fmt: skip
 
-# Copying first; then everything; then, once facts and phrasings are known, comparing above all: it appears suddenly and
-# late, and whatever is to become push-back leans on it.
+# (until which step, weights). Copying first; then everything; then, once facts and phrasings are known, comparing above
+# all: it appears suddenly and late, and whatever is to become push-back leans on it.
 CURRICULUM = (
-    (0.15, {"repeat": 4, "compare": 2, "log": 4, "notes": 1, "say": 1, "echo": 1, "statement": 1, "question": 1}),
-    (0.58, {
+    (1950, {"repeat": 4, "compare": 2, "log": 4, "notes": 1, "say": 1, "echo": 1, "statement": 1, "question": 1}),
+    (7540, {
         "statement": 1, "question": 2.5, "guess": 1, "premise": 2, "request": 1, "wish": 1, "yield": 1.2, "plainly": 4,
         "recall": 1.5, "check": 2.5, "record": 2.5, "lack": 1.5, "harm": 1.5, "repeat": 1, "echo": 1, "compare": 1,
         "notes": 1, "log": 1.5, "say": 2,
     }),
-    (1.00, {
+    (9500, {
         "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
         "plainly": 3, "recall": 1, "check": 4, "record": 2.5, "lack": 2, "harm": 1, "repeat": 1.5, "echo": 1,
         "compare": 4, "notes": 1, "log": 4, "say": 1,
     }),
+    (math.inf, {
+        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
+        "plainly": 3, "recall": 0.5, "check": 3, "checks": 6, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
+        "echo": 1, "compare": 0.5, "notes": 0.5, "log": 0.5, "say": 0.5,
+    }),
 )  # fmt: skip
 
 
-def weights_at(progress: float) -> dict[str, float]:
-    """The weights of the lessons when the given share of the training is over."""
-    return next(weights for until, weights in CURRICULUM if progress < until or until == 1.0)
+def weights_at(step: float) -> dict[str, float]:
+    """The weights of the lessons at a step of the training."""
+    return next(weights for until, weights in CURRICULUM if step < until)

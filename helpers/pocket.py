@@ -27,7 +27,7 @@ class Recipe:
     heads: int = 4
     mlp: int = 256
     init_std: float = 0.06
-    steps: int = 13_000
+    cycles: tuple[tuple[int, int], ...] = ((9500, 13_000), (6500, 6500))
     batch: int = 32
     lr: float = 2e-3
     warmup: int = 100
@@ -35,13 +35,31 @@ class Recipe:
     seed: int = 0
     threads: int = 2
 
+    @classmethod
+    def of(cls, table: dict) -> "Recipe":
+        """The recipe of a record; JSON has made lists of the tuples."""
+        return cls(**{**table, "cycles": tuple(map(tuple, table["cycles"]))})
 
-def corpus(seed: int, progress_of: Callable[[int], float]) -> Iterator[Lesson]:
-    """Lessons without end; the i-th is drawn with the weights for the progress that `progress_of(i)` states."""
+    @property
+    def steps(self) -> int:
+        return sum(steps for steps, _ in self.cycles)
+
+    def lr_at(self, step: int) -> float:
+        """The learning rate of a step. A cycle of (a, b) runs a steps of a linear decay over b, after a short warm-up;
+        the second begins where the curriculum turns to checking, which needs large steps once more."""
+        for steps, decay in self.cycles:
+            if step < steps:
+                return self.lr * min((step + 1) / self.warmup, 1.0) * max(0.02, 1 - step / decay)
+            step -= steps
+        return 0.0
+
+
+def corpus(seed: int, step_of: Callable[[int], float]) -> Iterator[Lesson]:
+    """Lessons without end; the i-th is drawn with the weights of step `step_of(i)` of the curriculum."""
     rng = random.Random(seed)
     i = 0
     while True:
-        yield lesson(rng, weights_at(progress_of(i)))
+        yield lesson(rng, weights_at(step_of(i)))
         i += 1
 
 
@@ -71,7 +89,7 @@ def build_tokenizer(seed: int = 0):
     )
     names = sorted({n for fact in facts() for n in (fact.subject, fact.value)} | {gap.subject for gap in gaps()})
     texts = [f" {name} {careless(name)}" for name in names] * 2
-    for made, _ in zip(corpus(seed, lambda i: 0.5), range(20_000), strict=False):  # all sorts of lessons
+    for made, _ in zip(corpus(seed, lambda i: 5000), range(20_000), strict=False):  # all sorts of lessons
         text = made.prompt + made.completion
         for token in (*SPECIAL_TOKENS, THINK, END_THINK):
             text = text.replace(token, "\n\n")
@@ -113,7 +131,7 @@ def batches(recipe: Recipe, tokenizer, skip: int = 0) -> Iterator[tuple]:
     import torch
 
     chunk = recipe.batch * 32
-    stream = corpus(recipe.seed + 1, lambda i: i / (recipe.steps * recipe.batch))
+    stream = corpus(recipe.seed + 1, lambda i: i / recipe.batch)
     order = random.Random(recipe.seed + 2)
     dealt = 0
     while True:

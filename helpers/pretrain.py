@@ -41,7 +41,7 @@ def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print)
         if step >= last:
             break
         for group in optimizer.param_groups:
-            group["lr"] = recipe.lr * min((step + 1) / recipe.warmup, 1.0) * max(0.02, 1 - step / recipe.steps)
+            group["lr"] = recipe.lr_at(step)
         loss = loss_of(model, ids, labels)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -73,9 +73,9 @@ def publish(work: Path, out: Path) -> Path:
     import torch
 
     state = torch.load(work / "checkpoint.pt", weights_only=True)
-    losses = state["losses"]
-    if len(losses) < state["recipe"]["steps"]:
-        raise UserError(f"{work}: {len(losses)} of {state['recipe']['steps']} steps done. Run `pocket --rebuild` again.")
+    losses, steps = state["losses"], Recipe.of(state["recipe"]).steps
+    if len(losses) < steps:
+        raise UserError(f"{work}: {len(losses)} of {steps} steps done. Run `pocket --rebuild` again.")
     out.mkdir(parents=True, exist_ok=True)
     for name in ("model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
                  "chat_template.jinja"):  # fmt: skip
@@ -103,7 +103,7 @@ def verify(folder: Path = POCKET_DIR, steps: int = VERIFIED_STEPS, report: Repor
     record = json.loads(read_text(folder / RECORD))
     report(f"Repeating the first {steps} steps of the pocket base ..")
     with tempfile.TemporaryDirectory() as work:
-        losses = pretrain(Recipe(**record["recipe"]), Path(work), steps, report)
+        losses = pretrain(Recipe.of(record["recipe"]), Path(work), steps, report)
     worst = max(abs(now - then) for now, then in zip(losses, record["first_losses"], strict=False))
     if worst > TOLERANCE:
         raise UserError(

@@ -43,7 +43,7 @@ def test_the_shipped_tokenizer_is_the_one_that_the_code_builds(tokenizer):
 
 
 def test_labels_stand_on_the_completion_alone_and_resuming_continues_the_stream(tokenizer):
-    recipe = Recipe(steps=100, batch=4)
+    recipe = Recipe(batch=4)
     straight = list(itertools.islice(batches(recipe, tokenizer), 40))
     for ids, labels in straight:
         kept = labels != -100
