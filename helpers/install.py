@@ -22,6 +22,7 @@ import urllib.request
 from pathlib import Path
 from typing import NoReturn
 
+from helpers import __version__
 from helpers.errors import UserError
 from helpers.packages import LOG, ROOT, Requirement, alone, installed, pip, requirements
 
@@ -288,4 +289,4 @@ def here(gguf: bool = False) -> None:
             f"This kernel ({sys.executable}) lacks {missing}. In a terminal, in {ROOT}: python -m helpers setup. "
             "Then choose the kernel of .venv."
         )
-    print(f"Ready: Python {sys.version.split()[0]} in {place()}, the course in {ROOT}")
+    print(f"Ready: Push-Back AI {__version__}, Python {sys.version.split()[0]} in {place()}")
