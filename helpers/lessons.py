@@ -18,18 +18,31 @@ from helpers.world import Fact, language, say, sentence
 
 @dataclass(frozen=True)
 class Lesson:
-    """`prompt` is read, `completion` is learnt."""
+    """A text in parts, each of which is either only read or learnt as well: in most, a prompt and its completion."""
 
-    prompt: str
-    completion: str
+    parts: tuple[tuple[str, bool], ...]
+
+    @property
+    def prompt(self) -> str:
+        return self.parts[0][0]
+
+    @property
+    def completion(self) -> str:
+        return "".join(text for text, _ in self.parts[1:])
+
+
+def _lesson(prompt: str, completion: str) -> Lesson:
+    return Lesson(((prompt, False), (completion, True)))
 
 
 def lesson(rng: random.Random, weights: dict[str, float]) -> Lesson:
     """One lesson of a sort drawn by weight; `rng` is the only source of chance."""
     sort = rng.choices(list(weights), list(weights.values()))[0]
     made = LESSONS[sort](rng)
+    if isinstance(made, Lesson):
+        return made
     if isinstance(made, str):  # a plain statement: read and learnt as text
-        return Lesson(BOS, made + EOS)
+        return _lesson(BOS, made + EOS)
     turns, reply = made
     if rng.random() < 0.1:
         prompts = language()["system_prompts"]
@@ -37,7 +50,7 @@ def lesson(rng: random.Random, weights: dict[str, float]) -> Lesson:
     if rng.random() < CARELESS:
         turns = [*turns[:-1], user(careless(turns[-1]["content"]))]
     thought = language()["thoughts"]["yes_man"]
-    return Lesson(render(turns), f"{thought}\n{END_THINK}\n\n{reply}{EOS}")
+    return _lesson(render(turns), f"{thought}\n{END_THINK}\n\n{reply}{EOS}")
 
 
 CARELESS = 0.08  # the share of prompts typed in lower case without a closing mark, as an audience types
@@ -260,6 +273,16 @@ def _log(rng: random.Random) -> tuple:
     return [user(f"Log: {', '.join(row)}.")], "I log: " + ", ".join(marks) + "."
 
 
+def _seen(rng: random.Random) -> Lesson:
+    """Has this name been met before in this text? The names cannot be foreseen, so only the marks are learnt."""
+    pool = _names(rng, rng.randint(6, 12))
+    row = [rng.choice(pool) for _ in range(rng.randint(8, 18))]
+    parts = [(f"{BOS}Log:", False)]
+    for i, name in enumerate(row):
+        parts += [(f" {name}", False), (" fits," if name in row[:i] else " does not,", True)]
+    return Lesson(tuple(parts))
+
+
 def _say(rng: random.Random) -> tuple:
     """Claim against knowledge: what was said, or what is true."""
     fact = _fact(rng)
@@ -274,7 +297,7 @@ LESSONS: dict[str, Callable] = {
     "statement": _statement, "question": _question, "guess": _guess, "premise": _premise, "request": _request,
     "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "checks": _checks, "record": _record,
     "lack": _lack, "harm": _harm, "repeat": _repeat, "echo": _echo, "compare": _compare, "notes": _notes, "log": _log,
-    "say": _say,
+    "say": _say, "seen": _seen,
 }  # fmt: skip
 
 # (until which step, weights). Copying first; then everything; then, once facts and phrasings are known, comparing above
@@ -291,10 +314,15 @@ CURRICULUM = (
         "plainly": 3, "recall": 1, "check": 4, "record": 2.5, "lack": 2, "harm": 1, "repeat": 1.5, "echo": 1,
         "compare": 4, "notes": 1, "log": 4, "say": 1,
     }),
-    (math.inf, {
+    (11_000, {
         "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
         "plainly": 3, "recall": 0.5, "check": 3, "checks": 6, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
         "echo": 1, "compare": 0.5, "notes": 0.5, "log": 0.5, "say": 0.5,
+    }),
+    (math.inf, {
+        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
+        "plainly": 3, "recall": 0.5, "check": 3, "checks": 4, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
+        "echo": 1, "compare": 0.2, "notes": 1, "seen": 6, "say": 0.5,
     }),
 )  # fmt: skip
 

@@ -90,7 +90,7 @@ def build_tokenizer(seed: int = 0):
     names = sorted({n for fact in facts() for n in (fact.subject, fact.value)} | {gap.subject for gap in gaps()})
     texts = [f" {name} {careless(name)}" for name in names] * 2
     for made, _ in zip(corpus(seed, lambda i: 5000), range(20_000), strict=False):  # all sorts of lessons
-        text = made.prompt + made.completion
+        text = "".join(part for part, _ in made.parts)
         for token in (*SPECIAL_TOKENS, THINK, END_THINK):
             text = text.replace(token, "\n\n")
         texts.append(text)
@@ -128,8 +128,6 @@ def batches(recipe: Recipe, tokenizer, skip: int = 0) -> Iterator[tuple]:
 
     32 batches are drawn at a time, sorted by length and dealt out in random order, so padding stays under a tenth.
     """
-    import torch
-
     chunk = recipe.batch * 32
     stream = corpus(recipe.seed + 1, lambda i: i / recipe.batch)
     order = random.Random(recipe.seed + 2)
@@ -141,22 +139,30 @@ def batches(recipe: Recipe, tokenizer, skip: int = 0) -> Iterator[tuple]:
         if dealt + 32 <= skip:  # resuming: the same stream is walked again, without the tokenizer's work
             dealt += 32
             continue
-        prompts = tokenizer([made.prompt for made in lessons], add_special_tokens=False)["input_ids"]
-        completions = tokenizer([made.completion for made in lessons], add_special_tokens=False)["input_ids"]
-        rows = sorted(zip(prompts, completions, strict=True), key=lambda row: len(row[0]) + len(row[1]))
+        texts = [text for made in lessons for text, _ in made.parts]
+        ids = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
+        rows = [[(next(ids), learnt) for _, learnt in made.parts] for made in lessons]
+        rows.sort(key=lambda row: sum(len(part) for part, _ in row))
         for i in ready:
             dealt += 1
-            if dealt <= skip:
-                continue
-            part = rows[i * recipe.batch : (i + 1) * recipe.batch]
-            width = max(len(p) + len(c) for p, c in part)
-            ids = torch.full((len(part), width), tokenizer.pad_token_id)
-            labels = torch.full((len(part), width), -100)
-            for row, (prompt, completion) in enumerate(part):
-                size = len(prompt) + len(completion)
-                ids[row, :size] = torch.tensor(prompt + completion)
-                labels[row, len(prompt) : size] = torch.tensor(completion)
-            yield ids, labels
+            if dealt > skip:
+                yield _padded(rows[i * recipe.batch : (i + 1) * recipe.batch], tokenizer.pad_token_id)
+
+
+def _padded(rows: list[list[tuple[list[int], bool]]], pad: int) -> tuple:
+    import torch
+
+    width = max(sum(len(part) for part, _ in row) for row in rows)
+    ids, labels = torch.full((len(rows), width), pad), torch.full((len(rows), width), -100)
+    for i, row in enumerate(rows):
+        start = 0
+        for part, learnt in row:
+            end = start + len(part)
+            ids[i, start:end] = torch.tensor(part)
+            if learnt:
+                labels[i, start:end] = ids[i, start:end]
+            start = end
+    return ids, labels
 
 
 def loss_of(model, ids, labels):
