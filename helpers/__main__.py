@@ -99,7 +99,7 @@ VERBS = {
         SCALE,
         SEED,
         option("--four-bit", action=argparse.BooleanOptionalAction, help="QLoRA in 4-bit NF4, or plain LoRA"),
-        option("--resume", action="store_true", help="go on from the last checkpoint"),
+        option("--fresh", action="store_true", help="begin anew, even where a checkpoint lies"),
     )),
     "evaluate": Verb(evaluate, "the friction report card: base and tuned on held-out scenarios", (
         SCALE,

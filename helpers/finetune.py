@@ -291,4 +291,4 @@ def main(options) -> None:
     print(f"Scale {scale.name}: {reason}", flush=True)
     folder = run_dir(scale)
     dialogues = list(read_dialogues(folder / "dialogues.jsonl"))
-    finetune(scale, dialogues, folder / "adapter", options.seed, options.four_bit)
+    finetune(scale, dialogues, folder / "adapter", options.seed, options.four_bit, resume=not options.fresh)
