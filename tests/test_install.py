@@ -304,7 +304,13 @@ def start(command: list, folder: Path, **environment: str) -> subprocess.Popen:
         encoding="utf-8",
         errors="replace",
         start_new_session=os.name != "nt",
+        preexec_fn=_heed_ctrl_c if os.name != "nt" else None,
     )
+
+
+def _heed_ctrl_c() -> None:
+    """A shell that runs the tests in the background has them ignore SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(process: subprocess.Popen) -> tuple[int, str]:

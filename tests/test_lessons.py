@@ -11,7 +11,8 @@ from helpers.world import language
 def test_each_sort_of_lesson_is_whole(sort):
     for seed in range(20):
         made = lesson(random.Random(seed), {sort: 1})
-        assert made.prompt.startswith(BOS) and made.completion.endswith(EOS)
+        assert made.prompt.startswith(BOS)
+        assert made.completion.endswith(EOS) or sort == "seen"  # a log has no end
         assert "{" not in made.prompt + made.completion
 
 
