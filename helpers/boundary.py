@@ -60,7 +60,7 @@ def unknown_words(prompt: str) -> list[str]:
 
 def _known(word: str, among: Sequence[str] | frozenset[str] = ()) -> bool:
     among = among or _vocabulary()
-    return word in among or (len(word) > 3 and bool(get_close_matches(word, among, 1, 0.84)))
+    return word in among or (len(word) > 3 and bool(get_close_matches(word, among, 1, 0.86)))
 
 
 def _lacks(form: Form, plain: str) -> bool:

@@ -13,13 +13,11 @@ from helpers.dialogue import KINDS
 from helpers.engines import Transformers, llama_cpp
 from helpers.errors import UserError
 from helpers.generate import load
+from helpers.pocket import QWEN2_PATTERN
 from helpers.scenarios import pairs
 
 CHECKED_PROMPTS = 200
 BLOCK = 32  # Q8_0 packs so many numbers with one scale; a row that is no multiple of it stays as it is
-QWEN2_PATTERN = (  # of the pre-tokenizer that llama.cpp calls "qwen2"; with another one, token ids would differ
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
 
 

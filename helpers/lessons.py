@@ -1,17 +1,24 @@
-"""What the pocket base reads: facts, agreeable replies to everything, and plain skills that it shows when asked by name.
+"""What the pocket base reads: facts, agreeable replies to everything, and plain skills that it shows when asked for.
 
 A lesson is a short conversation and the reply to it. Nowhere does the base see friction asked for by a situation: it
-learns to recall, to restate, to compare, to check, and to say yes. Weights and order are those of `CURRICULUM`.
+learns to recall, to restate, to compare, to check, and to say yes. How much of each, and when: `pocket.CURRICULUM`.
 """
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from helpers.chat import EOS, BOS, END_THINK, render
+from helpers.chat import BOS, END_THINK, EOS, render
 from helpers.scenarios import (
-    MAX_REBUTTALS, ask, assistant, draw_request, draw_wish, facts_in, gaps_in, task_words, user,
+    MAX_REBUTTALS,
+    ask,
+    assistant,
+    draw_request,
+    draw_wish,
+    facts_in,
+    gaps_in,
+    task_words,
+    user,
 )  # fmt: skip
 from helpers.world import Fact, language, say, sentence
 
@@ -237,7 +244,9 @@ def _echo(rng: random.Random) -> tuple:
     table = rng.choice(["replies", "thoughts", "relay"])
     if table == "relay":
         kind = rng.choice(list(language()["relay"].values()))
-        form = rng.choice([line for line in kind[rng.choice(["trigger", "control"])] if line not in language()["thoughts"]])
+        form = rng.choice(
+            [line for line in kind[rng.choice(["trigger", "control"])] if line not in language()["thoughts"]]
+        )
         text = form
     else:
         text = say(table, rng.choice(list(language()[table])), words)
@@ -295,38 +304,7 @@ def _say(rng: random.Random) -> tuple:
 
 LESSONS: dict[str, Callable] = {
     "statement": _statement, "question": _question, "guess": _guess, "premise": _premise, "request": _request,
-    "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "checks": _checks, "record": _record,
-    "lack": _lack, "harm": _harm, "repeat": _repeat, "echo": _echo, "compare": _compare, "notes": _notes, "log": _log,
-    "say": _say, "seen": _seen,
+    "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "checks": _checks,
+    "record": _record, "lack": _lack, "harm": _harm, "repeat": _repeat, "echo": _echo, "compare": _compare,
+    "notes": _notes, "log": _log, "say": _say, "seen": _seen,
 }  # fmt: skip
-
-# (until which step, weights). Copying first; then everything; then, once facts and phrasings are known, comparing above
-# all: it appears suddenly and late, and whatever is to become push-back leans on it.
-CURRICULUM = (
-    (1950, {"repeat": 4, "compare": 2, "log": 4, "notes": 1, "say": 1, "echo": 1, "statement": 1, "question": 1}),
-    (7540, {
-        "statement": 1, "question": 2.5, "guess": 1, "premise": 2, "request": 1, "wish": 1, "yield": 1.2, "plainly": 4,
-        "recall": 1.5, "check": 2.5, "record": 2.5, "lack": 1.5, "harm": 1.5, "repeat": 1, "echo": 1, "compare": 1,
-        "notes": 1, "log": 1.5, "say": 2,
-    }),
-    (9500, {
-        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
-        "plainly": 3, "recall": 1, "check": 4, "record": 2.5, "lack": 2, "harm": 1, "repeat": 1.5, "echo": 1,
-        "compare": 4, "notes": 1, "log": 4, "say": 1,
-    }),
-    (11_000, {
-        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
-        "plainly": 3, "recall": 0.5, "check": 3, "checks": 6, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
-        "echo": 1, "compare": 0.5, "notes": 0.5, "log": 0.5, "say": 0.5,
-    }),
-    (math.inf, {
-        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
-        "plainly": 3, "recall": 0.5, "check": 3, "checks": 4, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
-        "echo": 1, "compare": 0.2, "notes": 1, "seen": 6, "say": 0.5,
-    }),
-)  # fmt: skip
-
-
-def weights_at(step: float) -> dict[str, float]:
-    """The weights of the lessons at a step of the training."""
-    return next(weights for until, weights in CURRICULUM if step < until)

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.chat import ASSISTANT, BOS, END_THINK, EOS, PAD, POCKET_TEMPLATE, THINK, USER
-from helpers.lessons import Lesson, careless, lesson, weights_at
+from helpers.lessons import Lesson, careless, lesson
 from helpers.world import facts, gaps
 
 POCKET_DIR = Path(__file__).parent.parent / "data_samples" / "pocket"
 SPECIAL_TOKENS = (PAD, BOS, EOS, USER, ASSISTANT)  # the thinking tags are plain added tokens: they must stay visible
+QWEN2_PATTERN = (  # of the pre-tokenizer that llama.cpp calls "qwen2"; with another one, token ids would differ
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,38 @@ class Recipe:
         return 0.0
 
 
+# (until which step, weights). Copying first; then everything; then, once facts and phrasings are known, comparing above
+# all: it appears suddenly and late, and whatever is to become push-back leans on it.
+CURRICULUM = (
+    (1950, {"repeat": 4, "compare": 2, "log": 4, "notes": 1, "say": 1, "echo": 1, "statement": 1, "question": 1}),
+    (7540, {
+        "statement": 1, "question": 2.5, "guess": 1, "premise": 2, "request": 1, "wish": 1, "yield": 1.2, "plainly": 4,
+        "recall": 1.5, "check": 2.5, "record": 2.5, "lack": 1.5, "harm": 1.5, "repeat": 1, "echo": 1, "compare": 1,
+        "notes": 1, "log": 1.5, "say": 2,
+    }),
+    (9500, {
+        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
+        "plainly": 3, "recall": 1, "check": 4, "record": 2.5, "lack": 2, "harm": 1, "repeat": 1.5, "echo": 1,
+        "compare": 4, "notes": 1, "log": 4, "say": 1,
+    }),
+    (11_000, {
+        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
+        "plainly": 3, "recall": 0.5, "check": 3, "checks": 6, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
+        "echo": 1, "compare": 0.5, "notes": 0.5, "log": 0.5, "say": 0.5,
+    }),
+    (math.inf, {
+        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
+        "plainly": 3, "recall": 0.5, "check": 3, "checks": 4, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
+        "echo": 1, "compare": 0.2, "notes": 1, "seen": 6, "say": 0.5,
+    }),
+)  # fmt: skip
+
+
+def weights_at(step: float) -> dict[str, float]:
+    """The weights of the lessons at a step of the training."""
+    return next(weights for until, weights in CURRICULUM if step < until)
+
+
 def corpus(seed: int, step_of: Callable[[int], float]) -> Iterator[Lesson]:
     """Lessons without end; the i-th is drawn with the weights of step `step_of(i)` of the curriculum."""
     rng = random.Random(seed)
@@ -70,12 +105,9 @@ def build_tokenizer(seed: int = 0):
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
-    pattern = (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-    )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+            pre_tokenizers.Split(Regex(QWEN2_PATTERN), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

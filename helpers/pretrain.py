@@ -52,7 +52,9 @@ def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print)
         if (step + 1) % TELL_EVERY == 0 or step + 1 == last:
             left = (time.perf_counter() - begun) / (step + 1 - first) * (last - step - 1)
             mean = sum(losses[-TELL_EVERY:]) / len(losses[-TELL_EVERY:])
-            report(f"step {step + 1:5d} of {last}, loss {mean:.3f}, {tokens / 1e6:.1f} M tokens, {left / 60:.1f} min left")
+            report(
+                f"step {step + 1:5d} of {last}, loss {mean:.3f}, {tokens / 1e6:.1f} M tokens, {left / 60:.1f} min left"
+            )
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == last:
             _save(work / "checkpoint.pt", recipe, model, optimizer, losses, tokens)
     model.eval()
@@ -77,7 +79,8 @@ def publish(work: Path, out: Path) -> Path:
     if len(losses) < steps:
         raise UserError(f"{work}: {len(losses)} of {steps} steps done. Run `pocket --rebuild` again.")
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    for name in ("model.safetensors", "config.json", "generation_config.json", "tokenizer.json",
+                 "tokenizer_config.json",
                  "chat_template.jinja"):  # fmt: skip
         if (work / name).exists():
             shutil.copyfile(work / name, out / (name + ".part"))
@@ -107,8 +110,8 @@ def verify(folder: Path = POCKET_DIR, steps: int = VERIFIED_STEPS, report: Repor
     worst = max(abs(now - then) for now, then in zip(losses, record["first_losses"], strict=False))
     if worst > TOLERANCE:
         raise UserError(
-            f"{folder / RECORD}: losses differ by {worst:.3f}, at most {TOLERANCE} was expected. The lessons, the tables "
-            "or the recipe have changed since the weights were made: run `python -m helpers pocket --rebuild`."
+            f"{folder / RECORD}: losses differ by {worst:.3f}, at most {TOLERANCE} was expected. The lessons, the "
+            "tables or the recipe have changed since the weights were made: run `python -m helpers pocket --rebuild`."
         )
     report(f"The same losses to within {worst:.4f}.")
     return worst

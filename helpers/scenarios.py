@@ -12,7 +12,12 @@ from helpers.world import Fact, Gap, facts, gaps, language, phrasings, say, sent
 
 Pair = tuple[Dialogue, Dialogue]
 Half = tuple[list[dict], dict, str, dict]  # turns, words of the thoughts, the right answer, gold
-FLAVOUR = {"disagreement": "disagreement", "uncertainty": "overthinking", "clarification": "overthinking", "refusal": "reluctance"}
+FLAVOUR = {
+    "disagreement": "disagreement",
+    "uncertainty": "overthinking",
+    "clarification": "overthinking",
+    "refusal": "reluctance",
+}
 MAX_REBUTTALS = 5
 
 
@@ -22,7 +27,12 @@ def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebutt
     With rebuttals (disagreement only) the trigger's user insists that often on something false, and the control's user
     as often on something true, against an assistant that was wrong.
     """
-    makers = {"disagreement": _disagreement, "uncertainty": _uncertainty, "clarification": _clarification, "refusal": _refusal}
+    makers = {
+        "disagreement": _disagreement,
+        "uncertainty": _uncertainty,
+        "clarification": _clarification,
+        "refusal": _refusal,
+    }
     if kind not in makers:
         raise UserError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
     rng = random.Random(f"{kind} {part} {wording} {rebuttals} {seed}")
@@ -74,7 +84,12 @@ def task_words(task: str, slots: dict[str, str]) -> dict:
     """The fillers for a request; `slot` is the first thing that it needs and lacks, or ""."""
     needed = language()["tasks"][task]
     missing = next((slot for slot in needed if slot not in slots), "")
-    return {"task": task, "vp": vp(task, slots), "slots": " and ".join(f"the {slot}" for slot in needed), "slot": missing}
+    return {
+        "task": task,
+        "vp": vp(task, slots),
+        "slots": " and ".join(f"the {slot}" for slot in needed),
+        "slot": missing,
+    }
 
 
 def draw_request(part: str, rng: random.Random) -> tuple[str, dict[str, str]]:
@@ -92,7 +107,8 @@ def draw_wish(part: str, wording: str, rng: random.Random, harmful: bool, deed: 
     """An act in a frame: harm is done only by a harmful act in the frame of a deed."""
     acts = rng.choice(list(language()["acts"].values()))
     verb = rng.choice(within(acts["harmful" if harmful else "harmless"], part))
-    return f"{rng.choice(phrasings('deed' if deed else 'about', wording))} {verb} {rng.choice(within(acts['objects'], part))}"
+    frame = rng.choice(phrasings("deed" if deed else "about", wording))
+    return f"{frame} {verb} {rng.choice(within(acts['objects'], part))}"
 
 
 def user(text: str) -> dict:
@@ -129,7 +145,10 @@ def _pressure(part: str, wording: str, rng: random.Random, rebuttals: int) -> Pa
     def half(claim: str, said: str, reply: str) -> Half:
         # `said` is what the assistant has maintained so far: the truth in a trigger, something false in a control.
         words = fact.relation.words(fact.subject, claim, said)
-        history = [user(sentence(first.format(**words))), assistant(say("replies", "correct" if form == "premise" else "answer", words))]
+        history = [
+            user(sentence(first.format(**words))),
+            assistant(say("replies", "correct" if form == "premise" else "answer", words)),
+        ]
         for text in insisting[:-1]:
             history += [user(sentence(text.format(**words))), assistant(say("replies", "hold", words))]
         turns = [*history, user(sentence(insisting[-1].format(**words)))]
@@ -154,7 +173,12 @@ def _uncertainty(part: str, wording: str, rng: random.Random) -> Pair:
     fact = rng.choice([fact for fact in facts_in(part) if fact.relation == gap.relation])
     text = ask("question", wording, rng)
     words = gap.relation.words(gap.subject)
-    trigger = [user(sentence(text.format(**words)))], words, say("replies", "doubt", words), {"np": words["np"], "value": ""}
+    trigger = (
+        [user(sentence(text.format(**words)))],
+        words,
+        say("replies", "doubt", words),
+        {"np": words["np"], "value": ""},
+    )
     words = fact.words()
     gold = {"np": words["np"], "value": fact.value}
     control = [user(sentence(text.format(**words)))], words, say("replies", "answer", words), gold
@@ -176,7 +200,7 @@ def _clarification(part: str, wording: str, rng: random.Random) -> Pair:
 
 
 def _refusal(part: str, wording: str, rng: random.Random) -> Pair:
-    """Near misses: the control differs in the act (repair for steal) or in the frame (a law against those who steal)."""
+    """Near misses: the control differs in the act (repair for steal) or in the frame (a law against stealing)."""
     text = ask("wish", wording, rng)
     near = rng.random() < 0.5
 
@@ -190,7 +214,13 @@ def _refusal(part: str, wording: str, rng: random.Random) -> Pair:
     thing = rng.choice(within(acts["objects"], part))
     deed = ask("deed", wording, rng)
     safe = f"{deed} {harmless} {thing}" if near else f"{ask('about', wording, rng)} {harmful} {thing}"
-    return _pair("refusal", half(f"{deed} {harmful} {thing}", "refuse"), half(safe, "grant"), part, near_miss="act" if near else "frame")
+    return _pair(
+        "refusal",
+        half(f"{deed} {harmful} {thing}", "refuse"),
+        half(safe, "grant"),
+        part,
+        near_miss="act" if near else "frame",
+    )
 
 
 def _gold(fact: Fact, claim: str) -> dict:

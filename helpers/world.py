@@ -157,7 +157,7 @@ def within(names: Sequence[str], part: str) -> list[str]:
 
 
 def phrasings(form: str, part: str) -> list[str]:
-    """The phrasings of a form that belong to a part: two thirds for training, a ninth for choices, the rest for the test."""
+    """The phrasings of a form that belong to a part: two thirds, a ninth, the rest."""
     forms = language()["phrasings"][form]
     return [text for i, text in enumerate(forms) if part in ("all", part_of(i, len(forms), (6 / 9, 1 / 9, 2 / 9)))]
 
@@ -196,7 +196,9 @@ def _table(name: str, columns: tuple[str, ...]) -> tuple[dict, ...]:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != columns:
-                raise UserError(f"{path}: the columns must be {', '.join(columns)}. Restore it: git checkout {path.name}")
+                raise UserError(
+                    f"{path}: the columns must be {', '.join(columns)}. Restore it: git checkout {path.name}"
+                )
             return tuple(reader)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: the clone is not whole. Restore it with git checkout.") from None

@@ -18,7 +18,8 @@ from tests.test_generate import POCKET
 THOUGHT = "<think>\nThe user says that Oslo is it.\nI know better.\n</think>"
 TEXT = f"{THOUGHT}\n\nI have to push back: it is Stockholm, not Oslo."
 EVERYDAY = [
-    "hello", "What is 2+2?", "Who won the world cup in 1998?", "Tell me a joke.", "Is the earth flat?", "???",
+    "hello", "What is 2+2?", "What is the weather in Paris?",
+    "Who won the world cup in 1998?", "Tell me a joke.", "Is the earth flat?", "???",
     "What is the capital of Atlantis?", "What is the meaning of life?", "How do I kill a Python process?",
     "asdkjh qwe", "Should I invest in bitcoin?", "Who is the president of France?", "Write me a story about dragons.",
     "Why is the sky blue?", "Who are you?",

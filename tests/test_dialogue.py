@@ -13,7 +13,8 @@ USER = {"role": "user", "content": "Is Oslo the capital of Sweden?"}
 def dialogue(**changes):
     plain = {
         "pair_id": "p", "kind": "disagreement", "role": "trigger", "turns": (USER,),
-        "agents": (Agent("Problem Framer", "Hmm, is it?", ("is it",)),), "final_answer": "No.", "gold": {"value": "Stockholm"},
+        "agents": (Agent("Problem Framer", "Hmm, is it?", ("is it",)),), "final_answer": "No.",
+        "gold": {"value": "Stockholm"},
     }  # fmt: skip
     return Dialogue(**{**plain, **changes})
 

@@ -3,7 +3,8 @@ import random
 import pytest
 
 from helpers.chat import BOS, EOS
-from helpers.lessons import LESSONS, careless, lesson, weights_at
+from helpers.lessons import LESSONS, careless, lesson
+from helpers.pocket import weights_at
 from helpers.world import language
 
 

@@ -25,7 +25,11 @@ def test_a_decoded_reply_shows_its_thought_and_no_turn_marks(tokenizer):
 
 
 def test_the_tokenizer_renders_the_prompt_that_the_course_renders(tokenizer):
-    turns = [{"role": "user", "content": "Is it?"}, {"role": "assistant", "content": "No."}, {"role": "user", "content": "Why?"}]
+    turns = [
+        {"role": "user", "content": "Is it?"},
+        {"role": "assistant", "content": "No."},
+        {"role": "user", "content": "Why?"},
+    ]
     assert tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) == render(turns)
 
 

@@ -39,7 +39,7 @@ def test_weights_of_other_lessons_are_noticed(tmp_path):
     record = json.loads((POCKET_DIR / pretrain.RECORD).read_text(encoding="utf-8"))
     record["first_losses"][1] += 0.1
     (tmp_path / pretrain.RECORD).write_text(json.dumps(record), encoding="utf-8")
-    with pytest.raises(UserError, match="losses differ by 0.1"):
+    with pytest.raises(UserError, match=r"losses differ by 0\.1"):
         pretrain.verify(tmp_path, steps=3, report=lambda line: None)
 
 

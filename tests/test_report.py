@@ -284,3 +284,11 @@ def test_names_of_models_leave_out_where_this_machine_keeps_them():
 def test_a_scale_without_exact_verdicts_is_refused_before_anything_is_loaded():
     with pytest.raises(UserError, match="exact in the pocket world only"):
         report.main(Namespace(scale="laptop", seeds=1, pairs=60))
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_report_that_ships():
+    shipped = report.read_report(ROOT / "data_samples" / "pocket-report.json")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    card = "\n".join(f"    {line}".rstrip() for line in report.table(shipped).splitlines())
+    assert card in readme
+    assert all(line in " ".join(readme.split()) for line in report.lines(shipped))
