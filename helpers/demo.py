@@ -1,5 +1,6 @@
 """The whole chain in one go: data, fine-tune, report card, GGUF, chat. It always trains; nothing in it is canned."""
 
+import json
 import time
 from pathlib import Path
 
@@ -15,8 +16,6 @@ SEED = 0
 
 def run(name: str | None = None) -> None:
     """Run every link of the chain at the pocket scale, telling what it does and how long it took."""
-    import json
-
     scale, reason = choose_scale(name or "pocket")
     if scale.name != "pocket":
         raise UserError(f"the demo runs at the pocket scale, not at {scale.name}: its verdicts are exact there only.")

@@ -7,6 +7,7 @@ learns to recall, to restate, to compare, to check, and to say yes. How much of 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from helpers.chat import BOS, END_THINK, EOS, render
 from helpers.scenarios import (
@@ -79,10 +80,9 @@ def _any_value(fact: Fact, rng: random.Random, true: float = 0.4) -> str:
     return fact.value if rng.random() < true else rng.choice(_values(fact.relation.name))
 
 
-def _values(relation: str, cache: dict = {}) -> list[str]:  # noqa: B006 - filled once, the tables do not change
-    if relation not in cache:
-        cache[relation] = [f.value for f in facts_in("all") if f.relation.name == relation]
-    return cache[relation]
+@cache
+def _values(relation: str) -> tuple[str, ...]:
+    return tuple(fact.value for fact in facts_in("all") if fact.relation.name == relation)
 
 
 def _statement(rng: random.Random) -> str:
@@ -225,11 +225,14 @@ def _harm(rng: random.Random) -> tuple:
 # -- exercises in copying and comparing ----------------------------------------------------------------------------
 
 
-def _names(rng: random.Random, count: int, cache: list = []) -> list[str]:  # noqa: B006 - filled once
-    if not cache:
-        cache.extend(sorted({name for fact in facts_in("all") for name in (fact.subject, fact.value)}))
-        cache.extend(sorted({gap.subject for gap in gaps_in("all")} - set(cache)))
-    return rng.sample(cache, count)
+def _names(rng: random.Random, count: int) -> list[str]:
+    return rng.sample(_all_names(), count)
+
+
+@cache
+def _all_names() -> tuple[str, ...]:
+    known = {name for fact in facts_in("all") for name in (fact.subject, fact.value)}
+    return (*sorted(known), *sorted({gap.subject for gap in gaps_in("all")} - known))
 
 
 def _repeat(rng: random.Random) -> tuple:
@@ -244,10 +247,8 @@ def _echo(rng: random.Random) -> tuple:
     table = rng.choice(["replies", "thoughts", "relay"])
     if table == "relay":
         kind = rng.choice(list(language()["relay"].values()))
-        form = rng.choice(
-            [line for line in kind[rng.choice(["trigger", "control"])] if line not in language()["thoughts"]]
-        )
-        text = form
+        lines = kind[rng.choice(["trigger", "control"])]
+        text = rng.choice([line for line in lines if line not in language()["thoughts"]])
     else:
         text = say(table, rng.choice(list(language()[table])), words)
     return [user(f"Repeat this: {text}")], text

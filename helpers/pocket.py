@@ -156,7 +156,7 @@ def build_model(recipe: Recipe, tokenizer):
 
 
 def batches(recipe: Recipe, tokenizer, skip: int = 0) -> Iterator[tuple]:
-    """Batches of lessons of like length: (ids, mask, labels), right-padded; labels are -100 but on the completion.
+    """Batches of lessons of like length: (ids, labels), right-padded; labels are -100 but on what is learnt.
 
     32 batches are drawn at a time, sorted by length and dealt out in random order, so padding stays under a tenth.
     """
