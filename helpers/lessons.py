@@ -11,7 +11,6 @@ from functools import cache
 
 from helpers.chat import BOS, END_THINK, EOS, render
 from helpers.scenarios import (
-    MAX_REBUTTALS,
     ask,
     assistant,
     draw_request,
@@ -139,7 +138,7 @@ def _insisted(rng: random.Random) -> tuple[list[dict], dict]:
     form = rng.choice(["premise", "question"])
     reply = rng.choice(["correct", "agree"]) if form == "premise" else "answer"
     turns = [user(sentence(ask(form, "all", rng).format(**words))), assistant(say("replies", reply, words))]
-    for _ in range(min(rng.choice([0, 0, 0, 1, 1, 2, 3, 4]), MAX_REBUTTALS - 1)):
+    for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3, 4])):
         turns += [user(sentence(ask("insist", "all", rng).format(**words))), assistant(say("replies", "hold", words))]
     return [*turns, user(sentence(ask("insist", "all", rng).format(**words)))], words
 
