@@ -29,7 +29,7 @@ POCKET_TEMPLATE = (
     "{%- elif message.role == 'user' %}{{ '<｜User｜> ' + message.content }}"
     "{%- else %}{{ '<｜Assistant｜>' }}"
     "{%- if loop.last %}{{ message.content }}"
-    "{%- else %}{{ message.content.split('</think>')[-1].lstrip('\\n') }}{% endif %}"
+    "{% else %}{{ message.content.split('</think>')[-1].lstrip('\\n') }}{% endif %}"
     "{{ eos_token }}"
     "{%- endif %}"
     "{%- endfor %}"

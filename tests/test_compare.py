@@ -191,3 +191,8 @@ def test_without_a_fine_tune_of_ones_own_the_shipped_adapter_is_taken(monkeypatc
     (tmp_path / compare.OWN).mkdir(parents=True)
     (tmp_path / compare.OWN / "adapter_config.json").write_text("{}", encoding="utf-8")
     assert compare.default_tuned() == compare.OWN
+
+
+def test_the_honest_line_is_printed_for_the_models_that_ship(capsys):
+    compare.run("What will the weather be in Utrecht tomorrow?", compare.BASE, compare.SHIPPED)
+    assert "This small model knows only its pocket world" in capsys.readouterr().out

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from helpers.chat import END_THINK, EOS, THINK, render
+from helpers.chat import END_THINK, EOS, POCKET_TEMPLATE, THINK, render
 from helpers.pocket import POCKET_DIR, Recipe, batches, build_tokenizer
 from helpers.world import facts, gaps
 
@@ -22,6 +22,10 @@ def test_every_name_is_one_token_with_its_leading_space(tokenizer):
 def test_a_decoded_reply_shows_its_thought_and_no_turn_marks(tokenizer):
     ids = tokenizer(f"{THINK}\nhm\n{END_THINK}\n\nyes{EOS}", add_special_tokens=False)["input_ids"]
     assert tokenizer.decode(ids, skip_special_tokens=True) == f"{THINK}\nhm\n{END_THINK}\n\nyes"
+
+
+def test_the_shipped_template_is_that_of_the_course_to_the_letter(tokenizer):
+    assert tokenizer.chat_template == POCKET_TEMPLATE  # `compare` knows the pocket model by it
 
 
 def test_the_tokenizer_renders_the_prompt_that_the_course_renders(tokenizer):
