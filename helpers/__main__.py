@@ -47,6 +47,10 @@ def data(o: Options) -> int | None:
     return _module("demo").main(o)
 
 
+def lint(o: Options) -> int | None:
+    return _module("curation").main(o)
+
+
 def finetune(o: Options) -> int | None:
     return _module("finetune").main(o)
 
@@ -95,6 +99,11 @@ VERBS = {
         option("--tuned", metavar="NAME", help="likewise (default: the latest fine-tune)"),
     )),
     "data": Verb(data, "write the dialogues of the pocket world", (SCALE,)),
+    "lint": Verb(lint, "hold data files to the rules: what passed, what is set aside, and why", (
+        option("files", nargs="+", metavar="FILE", help="JSONL of dialogues, prompts or plain questions"),
+        option("--together", action="store_true", help="the files are parts of one set"),
+        option("--against", nargs="+", metavar="FILE", help="other sets, with which nothing may be shared"),
+    )),
     "finetune": Verb(finetune, "train the adapter on the dialogues", (
         SCALE,
         SEED,

@@ -1,0 +1,159 @@
+"""What can be wrong with one text: another language, gibberish, a refusal, an error, an address or a key.
+
+Every check takes a text and returns the reason against it, or "". None of them looks for words of disagreement: those
+tell nothing about whether a reply pushes back.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+
+MEMORY = lru_cache(1 << 16)  # the thoughts of a closed language come back by the thousand
+FEW = 10  # words; below, shares of words say nothing
+ENGLISH = 0.12  # least share of function words: terse English typed in a hurry has 0.17, prose 0.4, Turkish none
+_FUNCTION_WORDS = """
+    a about after all also an and any are as at be because been before but by can can't could did do does don't
+    each either every for from get had has have he her here him his how i i'm i'll i've if in into is isn't it it's its
+    just let like may me more most much my no nor not now of off on one only or other our out over own same shall she
+    should so some such than that that's the their them then there these they this those to too under until up us very
+    was we were what when where which while who whom whose why will with without would you you'll your you're"""
+# Words of Dutch, German, French, Spanish, Italian and Portuguese that English has not.
+_NEIGHBOURS = """
+    de het een en ik niet dat op voor zijn te aan er maar dan zou wat mijn deze ook bij nog naar uit wij der das und
+    ist nicht ein eine zu dem mit ich auf sich im sie auch es dass wie nur oder aber noch nach le les et est une pas que
+    pour je vous dans qui sur ce il elle el los las y por del una su di che non sono della nel um uma nao não mais"""
+FUNCTION_WORDS, NEIGHBOURS = frozenset(_FUNCTION_WORDS.split()), frozenset(_NEIGHBOURS.split())
+# A reply that refuses does so at its head: further down stands what a letter, drafted for the user, may decline.
+REFUSAL = re.compile(
+    r"\bi(?:'m| am)?(?: just| really| simply)? (?:can't|cannot|can not|won't|will not|not able to|unable to) "
+    r"(?:(?:help|assist)(?: you)? (?:with|in|to)\b|assist\b|comply\b|fulfil|do (?:this|that)(?=\.| for you)"
+    r"|(?:write|create|generate|produce)\b|(?:give|provide|share) (?:you )?(?:with )?(?:this|that|any|instructions)\b)"
+    r"(?![^.!?]*\b(?:until|till|unless|without|before|yet)\b)"  # that would be asking, or doubt
+    r"|\bi(?:'ll| will)? (?:must|have to) (?:decline|refuse)\b"
+    r"|\b(?:against|violates?) my (?:guidelines|policy|policies)\b"
+)
+ERROR = re.compile(
+    r"\berror code: \d{3}\b|\bratelimiterror\b|\btraceback \(most recent|^traceback\b|\b(?:litellm|openai)\.\w*error\b"
+    r"|\b(?:authentication|apiconnection|apitimeout|internalserver|serviceunavailable|badrequest)error\b"
+    r"|\bas an? (?:ai|large)(?: language)? model\b|\bas an ai(?: assistant)?, i\b"
+    r"|\binsufficient_quota\b|\bmaximum context length\b"
+    r"|^\s*\[?error\]?\s*:|^\s*\{\s*\"error\"|<!doctype html|<html\b|\b(?:502 bad gateway|503 service unavailable)\b"
+    r"|^\s*(?:null|none|nan|n/a|undefined|todo|tbd|lorem ipsum.*)\s*\.?\s*$",
+    re.IGNORECASE,
+)
+ADDRESS = re.compile(r"[\w.+-]+@((?:[\w-]+\.)+[A-Za-z]{2,})")
+RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid)$", re.IGNORECASE)  # RFC 2606
+KEYS = re.compile(
+    r"\bsk-[\w-]{16,}|\b[srp]k_(?:live|test)_\w{12,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}"
+    r"|\bhf_[A-Za-z0-9]{20,}|\bgsk_\w{20,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bxox[abeprs]-[\w-]{10,}"
+    r"|\bnpm_\w{30,}|\bpypi-[\w-]{30,}|\bSG\.[\w-]{16,}\.[\w-]{16,}|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"
+    r"|(?i:\bbearer )[\w.~+/-]{20,}|://[^\s/:@]+:[^\s/@]{6,}@"
+)
+PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+TOKEN = re.compile(r"[A-Za-z0-9+_=-]{24,}")
+HEX = re.compile(r"[0-9a-fA-F]+")
+MOJIBAKE = re.compile(r"\ufffd|Ã[\x80-\xbf]|â€|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
+FENCED = re.compile(r"```.*?(?:```|$)|`[^`\n]+`", re.DOTALL)
+SALUTATION = re.compile(r"(?:dear|hi|hello|hey)\b[^.!?\n]{0,40}[,\n]")
+QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|^>.*$", re.MULTILINE)
+
+
+def words(text: str) -> list[str]:
+    """Its words in small letters; an apostrophe belongs to its word, whichever of the two it is."""
+    return re.findall(r"[\w']+", text.lower().replace("’", "'"))
+
+
+def foreign(text: str) -> str:
+    """English is told by its function words: that needs no model, but some ten words."""
+    if len(re.findall(r"[^\W\d_\u0000-\u024f]", text)) > 0.2 * len(text):
+        return "is in another script"
+    found = words(FENCED.sub(" ", text))
+    english, other = (sum(word in known for word in found) for known in (FUNCTION_WORDS, NEIGHBOURS))
+    if len(found) >= FEW and (english < ENGLISH * len(found) or other > english):
+        return f"is not English: {english} of {len(found)} words are its function words, {other} are its neighbours'"
+    return ""
+
+
+@MEMORY
+def broken(text: str) -> str:
+    """Traces of a wrong encoding, and characters that no text has."""
+    found = MOJIBAKE.search(text)
+    return f"holds {found[0]!a}, a trace of a wrong encoding" if found else ""
+
+
+@MEMORY
+def gibberish(text: str) -> str:
+    """Mashed keys, a loop, or a line of signs. A single odd word is none."""
+    prose = FENCED.sub(" ", text)
+    if found := re.search(r"([^\W\d_])\1{5,}|([^\w\s])\2{9,}", prose):
+        return f"repeats {found[0][0]!r}"
+    found = [word for word in re.findall(r"[^\W\d_]+", prose) if len(word) > 3 and not word.isupper()]
+    odd = [word for word in found if re.search(r"[bcdfghjklmnpqrstvwxz]{5}|^[^aeiouyà-ÿ]+$", word.lower())]
+    if len(odd) > max(2, 0.1 * len(found)):
+        return f"has no words: {' '.join(odd[:3])}"
+    if len(re.findall(r"[^\w\s]", prose)) > 0.3 * len(prose):
+        return "has more signs than words"
+    said = words(prose)
+    runs = Counter(zip(*(said[i:] for i in range(4)), strict=False)).most_common(1)
+    if runs and runs[0][1] > 3:
+        return f"goes in a loop: {' '.join(runs[0][0])!r} stands there {runs[0][1]} times"
+    return ""
+
+
+def refusal(text: str) -> str:
+    """A full refusal in the first two sentences of a reply, such as "I can't help with that". "I don't know", "I can't
+    tell from here" and "I can't write it until you say whom it is for" are none."""
+    plain = QUOTED.sub(" ", text.replace("’", "'")).strip().lower()
+    if SALUTATION.match(plain):
+        return ""
+    head = re.split(r"(?<=[.!?])\s+|\n", plain.partition(":")[0])[:2]  # behind a colon begins what was asked for
+    found = REFUSAL.search(" ".join(head))
+    return f"refuses: {found[0].strip()!r}" if found else ""
+
+
+@MEMORY
+def error(text: str) -> str:
+    found = ERROR.search(text.replace("’", "'"))
+    return f"is an error saved as text: {found[0].strip()!r}" if found else ""
+
+
+@MEMORY
+def private(text: str, hashes: bool = False) -> str:
+    """An e-mail address or a key, masked. hashes: hexadecimal numbers are fine, as in metadata."""
+    for found in ADDRESS.finditer(text):
+        if not RESERVED.search(found[1]) and not found[0].startswith("git@"):
+            return f"holds an e-mail address, {_masked(found[0])}: write one at example.org"
+    secret = next(_secrets(text, hashes), "")
+    return f"holds what looks like a key, {_masked(secret)}" if secret else ""
+
+
+def mask(text: str) -> str:
+    """The text without its keys: a report must not spread what it found."""
+    for secret in list(_secrets(text, hashes=True)):
+        text = text.replace(secret, _masked(secret))
+    return text
+
+
+def _secrets(text: str, hashes: bool) -> Iterator[str]:
+    yield from (found[0] for found in PEM.finditer(text))
+    for found in KEYS.finditer(text):
+        if re.search(r"\d", found[0]) and entropy(found[0]) > 3:  # "sk-your-key-goes-here" is none
+            yield found[0]
+    for found in TOKEN.finditer(text):
+        token = found[0]
+        if HEX.fullmatch(token):
+            if not hashes and len(token) >= 32 and entropy(token) > 3:
+                yield token
+        elif all(re.search(sort, token) for sort in ("[a-z]", "[A-Z]", r"\d")) and entropy(token) > 4:
+            yield token
+
+
+def _masked(secret: str) -> str:
+    return f"{secret[:4]}.. ({len(secret)} characters)"
+
+
+def entropy(text: str) -> float:
+    """Shannon's, in bits a character: random letters and digits have more than 4, names and words less."""
+    return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
