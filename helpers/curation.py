@@ -56,7 +56,9 @@ def lint_file(path: Path, rules: Rules | None = None, against: Sequence[Dialogue
 
 def lint_files(paths: Sequence[Path], rules: Rules | None = None, against: Sequence[Dialogue] = ()) -> list[LintReport]:
     """Lint files that are parts of one set; a report for each, in order."""
-    names = [str(path) if len(paths) > 1 else "" for path in paths]
+    names = [path.name for path in paths] if len(paths) > 1 else [""]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
     parts = [(name, read(path)) for name, path in zip(names, paths, strict=True)]
     entries = [entry for name, part in parts for entry in _entries(part.records, rules, name)]
     whole = frozenset().union(*(part.broken_pairs for _, part in parts))
@@ -73,9 +75,10 @@ def curate(
     """
     entries = _entries(enumerate(dialogues, 1), rules)
     faults = _record_faults(entries)
-    left = _without(entries, faults)
-    faults += _set_faults(left, against)
-    kept = _without(left, faults)
+    kept = _without(entries, faults)
+    while found := _set_faults(kept, against):  # again, since a smaller set may repeat less
+        faults += found
+        kept = _without(kept, found)
     blamed, lines = {fault.line for fault in faults}, {entry.line for entry in kept}
     faults += [
         _fault(e, "mate", f"the other half of pair {e.dialogue.pair_id!r} was set aside")

@@ -1,20 +1,14 @@
-"""What records must be to one another: no copies, no worn phrases, whole pairs, and nothing that leaks between sets.
-
-Near copies are found by MinHash, and confirmed by counting; no step compares every record with every other.
-"""
+"""What records must be to one another: no copies, no worn phrases, whole pairs, and nothing that leaks between sets."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from helpers import prose
 from helpers.dialogue import Dialogue
+from helpers.likeness import Index, grams
 from helpers.lint import asked
 from helpers.rules import Entry
 
-SHINGLE = 3  # words
-NEAR = 0.5  # share of all shingles that two texts have in common
-PERMUTATIONS = 96
-BANDS, ROWS = 24, 4  # a pair of texts at 0.5 becomes a candidate with 79 %, at 0.6 with 96 %, at 0.2 with 4 %
 OPENING = 4  # words
 THOUGHT_OPENING, THOUGHTS_ALIKE = 3, 4  # so many words may open so many thoughts
 SEQUENCE, SEQUENCES = 5, 3  # so many words may stand in so many pairs
@@ -22,60 +16,6 @@ LEAK = 8  # words
 LARGE = 50  # a set of more than LARGE x SEQUENCES pairs may repeat a sequence in every 50th of them
 
 Found = Iterator[tuple[Entry, str]]
-
-
-def grams(text: str, size: int) -> set[str]:
-    """Its sequences of `size` words."""
-    found = prose.words(text)
-    return {" ".join(found[i : i + size]) for i in range(len(found) - size + 1)}
-
-
-def shingles(text: str) -> set[str]:
-    """What two texts are compared by: sequences of three words, or the whole of a shorter text."""
-    return grams(text, SHINGLE) or {" ".join(prose.words(text))} - {""}
-
-
-class Index:
-    """Texts by MinHash, each under a key and of a group (a pair) within which likeness is no fault."""
-
-    def __init__(self) -> None:
-        from datasketch import MinHash, MinHashLSH
-
-        self._hashes = MinHash(num_perm=PERMUTATIONS)
-        self._lsh = MinHashLSH(num_perm=PERMUTATIONS, params=(BANDS, ROWS))
-        self._kept: dict[Hashable, tuple[set[str], Hashable]] = {}
-
-    def near(self, text: str, group: Hashable = None) -> Hashable | None:
-        """The key of a text like this one that is not of its group, or None."""
-        pieces = shingles(text)
-        return self._search(pieces, self._signature(pieces), group) if pieces else None
-
-    def add(self, key: Hashable, text: str, group: Hashable = None) -> Hashable | None:
-        """Keep the text under its key, or return the key of one that it is like.
-
-        What is like another is not kept: so a thousand copies are compared with one, and not with each other.
-        """
-        pieces = shingles(text)
-        if not pieces:
-            return None
-        signature = self._signature(pieces)
-        found = self._search(pieces, signature, group)
-        if found is None:
-            self._lsh.insert(key, signature, check_duplication=False)
-            self._kept[key] = pieces, group
-        return found
-
-    def _search(self, pieces: set[str], signature, group: Hashable) -> Hashable | None:
-        for key in sorted(self._lsh.query(signature)):
-            kept, of = self._kept[key]
-            if (group is None or of != group) and len(pieces & kept) >= NEAR * len(pieces | kept):
-                return key
-        return None
-
-    def _signature(self, pieces: set[str]):
-        made = self._hashes.copy()
-        made.update_batch([piece.encode() for piece in pieces])
-        return made
 
 
 def pairs(entries: Sequence[Entry]) -> Found:
@@ -109,13 +49,14 @@ def duplicates(entries: Sequence[Entry]) -> Found:
 
 
 def near(entries: Sequence[Entry]) -> Found:
-    """Prompts alike in two pairs, answers alike in two records of different pairs."""
-    prompts, answers = Index(), Index()
+    """Prompts alike in two pairs, answers alike in two records of different pairs: in their wording, or in content."""
+    kinds = ("nearly", Index), ("about the same as", Index.of_scenes)
+    indices = {(what, how): make() for what in ("prompt", "answer") for how, make in kinds}
     for number, entry in enumerate(entries):
-        dialogue = entry.dialogue
-        for name, index, text in (("prompt", prompts, asked(dialogue)), ("answer", answers, dialogue.final_answer)):
-            if (first := index.add(number, text, dialogue.pair_id)) is not None:
-                yield entry, f"its {name} is nearly that of {entries[first].place}"
+        texts = {"prompt": asked(entry.dialogue), "answer": entry.dialogue.final_answer}
+        for (what, how), index in indices.items():
+            if (first := index.add(number, texts[what], entry.dialogue.pair_id)) is not None:
+                yield entry, f"its {what} is {how} that of {entries[first].place}"
 
 
 def thoughts(entries: Sequence[Entry]) -> Found:
@@ -174,32 +115,40 @@ SET_RULES: dict[str, Callable[[Sequence[Entry]], Found]] = {
 }  # fmt: skip
 
 
-def leaks(entries: Sequence[Entry], against: Iterable[Entry]) -> Found:
+def leaks(entries: Sequence[Entry], against: Sequence[Entry]) -> Found:
     """What also stands in another set: the conversation, a pair, and in natural language eight words in a row, a
-    prompt nearly the same, or the fact that gold is about."""
-    turns, pair_ids, passages, prompts, facts = set(), set(), set(), Index(), Index()
+    prompt nearly the same or about the same scene, or the fact that gold is about."""
+    turns, pair_ids, passages = {}, {}, {}
+    indices = {"asks nearly the same": Index(), "asks about the same scene": Index.of_scenes()}
+    facts = Index()
     for number, entry in enumerate(against):
         other = entry.dialogue
-        turns.add(conversation(other))
-        pair_ids.add(other.pair_id)
+        turns.setdefault(conversation(other), number)
+        pair_ids.setdefault(other.pair_id, number)
         if not entry.rules.formulaic:
-            passages |= _spoken(other, LEAK)
-            prompts.add(number, asked(other))
+            passages |= dict.fromkeys(_spoken(other, LEAK), number)
             facts.add(number, _fact(other))
+            for index in indices.values():
+                index.add(number, asked(other))
+
+    def first(dialogue: Dialogue, formulaic: bool) -> tuple[str, int | None]:
+        if (number := turns.get(conversation(dialogue))) is not None:
+            return "asks the same", number
+        if (number := pair_ids.get(dialogue.pair_id)) is not None:
+            return f"holds pair {dialogue.pair_id!r} too", number
+        if formulaic:
+            return "", None
+        if shared := _spoken(dialogue, LEAK) & passages.keys():
+            return f"says {min(shared)!r} too", passages[min(shared)]
+        for what, index in indices.items():
+            if (number := index.near(asked(dialogue))) is not None:
+                return what, number
+        return "is about the same fact", facts.near(_fact(dialogue))
+
     for entry in entries:
-        dialogue = entry.dialogue
-        if conversation(dialogue) in turns:
-            yield entry, "the other set asks the same"
-        elif dialogue.pair_id in pair_ids:
-            yield entry, f"the other set holds pair {dialogue.pair_id!r} too"
-        elif entry.rules.formulaic:
-            continue
-        elif shared := passages & _spoken(dialogue, LEAK):
-            yield entry, f"the other set says {min(shared)!r} too"
-        elif prompts.near(asked(dialogue)) is not None:
-            yield entry, "the other set asks nearly the same"
-        elif facts.near(_fact(dialogue)) is not None:
-            yield entry, "the other set is about the same fact"
+        what, number = first(entry.dialogue, entry.rules.formulaic)
+        if number is not None:
+            yield entry, f"the other set {what}: {against[number].dialogue.user_input[:50]!r}"
 
 
 def conversation(dialogue: Dialogue) -> tuple:

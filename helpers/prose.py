@@ -91,14 +91,14 @@ def gibberish(text: str) -> str:
         return f"repeats {found[0][0]!r}"
     found = [word for word in re.findall(r"[^\W\d_]+", prose) if len(word) > 3 and not word.isupper()]
     odd = [word for word in found if re.search(r"[bcdfghjklmnpqrstvwxz]{5}|^[^aeiouyà-ÿ]+$", word.lower())]
-    if len(odd) > max(2, 0.1 * len(found)):
+    if len(odd) > max(3, 0.25 * len(found)):
         return f"has no words: {' '.join(odd[:3])}"
     if len(re.findall(r"[^\w\s]", prose)) > 0.3 * len(prose):
         return "has more signs than words"
     said = words(prose)
-    runs = Counter(zip(*(said[i:] for i in range(4)), strict=False)).most_common(1)
-    if runs and runs[0][1] > 3:
-        return f"goes in a loop: {' '.join(runs[0][0])!r} stands there {runs[0][1]} times"
+    runs = Counter(zip(*(said[i:] for i in range(4)), strict=False))
+    if runs and (most := max(runs.values())) > 3 and len(runs) < 0.5 * runs.total():  # a filled-in form repeats less
+        return f"goes in a loop: {' '.join(max(runs, key=runs.get))!r} stands there {most} times"
     return ""
 
 

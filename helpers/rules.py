@@ -23,11 +23,11 @@ RULES = {
     "private": "an e-mail address (but at example.org), or what looks like a key",
     "pairs": "a pair that is not one trigger and one control of one kind",
     "duplicates": "the same conversation, or the same answer, twice",
-    "near": "a prompt or an answer nearly that of another pair (MinHash, confirmed by counting)",
+    "near": "a prompt or an answer nearly that of another pair, or about the same (MinHash, confirmed by counting)",
     "thoughts": "a thought nearly that of another record",
     "openings": "first words of prompts, answers or thoughts that come back",
     "sequences": "five words in a row that stand in more than three pairs",
-    "leaks": "what also stands in another set: the prompt, the pair, eight words in a row, the fact",
+    "leaks": "what also stands in another set: the prompt, the pair, eight words in a row, the scene, the fact",
     "mate": "the other half of a pair that was set aside",
 }
 

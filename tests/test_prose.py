@@ -1,0 +1,166 @@
+import json
+
+import pytest
+
+from helpers import prose
+
+MADE_UP_KEY = "sk-" + "Zq7RtW2xLm9Kp4Vb8Nc3"
+TOKEN = "Zq7RtW2xLm9Kp4Vb8Nc3Jd6H"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't help with that.",
+        "I’m sorry, but I can’t assist with this request.",
+        "I won't write a fake review. Try an honest one.",
+        "I'm unable to assist you with that",
+        "Thank you for asking. I cannot do that for you.",
+        "I must decline.",
+        "I am not able to provide instructions of that sort.",
+        "That goes against my guidelines.",
+    ],
+)
+def test_a_full_refusal_is_found(text):
+    assert prose.refusal(text).startswith("refuses")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I don't know, and nobody does yet.",
+        "I can't tell from here which of the two it is.",
+        "I can't write it until you say whom it is for. Who gets it?",
+        "I can't help you with the size before I know the brand.",
+        "No, the capital of Sweden is Stockholm. I disagree, and I won't pretend otherwise.",
+        "I can't help noticing that the sum is wrong.",
+        "You could say: I can't help with the move on Saturday.",
+        "Dear Tom,\nI can't help with the move on Saturday.",
+        '"I can\'t help with that" is what he wrote, and it is polite enough.',
+        "Take two eggs. Beat them. I won't write down the rest of the recipe twice, so keep the page.",
+    ],
+)
+def test_doubt_disagreement_a_question_and_a_drafted_letter_are_no_refusals(text):
+    assert prose.refusal(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Error code: 429 - Rate limit reached",
+        "litellm.RateLimitError: too many",
+        "RateLimitError",
+        "Traceback (most recent call last):",
+        "As an AI language model, I have no opinions.",
+        '{"error": {"message": "busy"}}',
+        "N/A",
+        "<html><body>502 Bad Gateway",
+    ],
+)
+def test_an_error_saved_as_text_is_found(text):
+    assert prose.error(text).startswith("is an error")
+
+
+@pytest.mark.parametrize("text", ["The error is in line 3.", "A traceback names the line.", "Nothing went wrong."])
+def test_talk_of_errors_is_none(text):
+    assert prose.error(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MADE_UP_KEY,
+        "hf_" + "AbCdEfGh1jKlMnOpQrStUv",
+        "ghp_" + "a1B2c3D4e5F6g7H8i9J0kL",
+        "AKIA" + "Q3EGZ7XK2MNP4RTV",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "Bearer " + "abc123DEF456ghi789JKL",
+        f"the password is {TOKEN}",
+        "0123456789abcdef" * 2,
+        "https://ann:s3cret99@db.example.org/x",
+        "write to ann.smith@gmail.com",
+    ],
+)
+def test_keys_and_addresses_are_found_and_never_repeated(text):
+    found = prose.private(f"Take this: {text} and go.")
+    assert "looks like a key" in found or "e-mail address" in found
+    assert text[-12:] not in found
+    assert TOKEN not in prose.mask(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "write to ann@example.org or ann@mail.example.com",
+        "git clone git@github.com:ann/repo.git",
+        "export KEY=sk-your-key-goes-right-here",
+        "the_name_of_a_function_that_is_long_enough(1)",
+        "call +31 20 123 4567 on 2024-05-01",
+    ],
+)
+def test_examples_names_and_numbers_are_no_secrets(text):
+    assert prose.private(text) == ""
+
+
+def test_a_hash_is_nothing_strange_in_metadata():
+    assert prose.private("0123456789abcdef" * 4, hashes=True) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sdkfjh qwprtzx zxmcnvb hgjkdfs plmnbvc and so on sdfghjk",
+        "nooooooooooo",
+        "=-=-=-=-=- #### $$$ %% @@@ !!!! ====",
+        "I see that well. " * 4,
+    ],
+)
+def test_gibberish_is_found(text):
+    assert prose.gibberish(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The strengths of the Knightsbridge club are borscht, long evenings and listening to HTTP jokes on the BBC.",
+        "```\nfor (;;) { x[[i]] = (a && b) || !c; }\n```\nThis loops over all of them, once each, from first to last.",
+        "- 200 g flour\n- 2 eggs\n- 50 ml milk, 1/2 tsp salt (or less)",
+        "12 x 4 = 48, so it is 48.",
+        "The log, to be signed.\nJan: 1 ok, 2 ok, 3 ok\nFeb: 1 ok, 2 ok, 3 ok\nMar: 1 ok, 2 ok, 3 cracked\n"
+        "Apr: 1 ok, 2 ok, 3 new foot\nMay: 1 ok, 2 ok, 3 ok\nStaple the scraps behind it, and the receipt too.",
+    ],
+)
+def test_long_words_code_and_lists_are_no_gibberish(text):
+    assert prose.gibberish(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "De huurder heeft recht op teruggave van de waarborgsom, tenzij er schade is aan de woning in het contract.",
+        "Der Mieter hat einen Anspruch auf die Kaution, sofern kein Schaden in der Wohnung ist, und das gilt hier.",
+        "Kiracı depozitoyu geri alma hakkına sahiptir, daire hasar görmediyse ve sözleşme sona erdiyse bugün öder.",
+        "Жилец имеет право вернуть залог.",
+        "借家人は敷金の返還を受ける権利があります。",
+    ],
+)
+def test_another_language_is_noticed(text):
+    assert prose.foreign(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "flight delayed 4h money back??",
+        "pattern wants 600 metres of yarn, shop closes at 6, green merino, half price today. how many balls",
+        "I have a question about my rent, the landlord does not give the deposit back, is that normal or how is it",
+        "Write 'de huur is te hoog' in English: the rent is too high.",
+    ],
+)
+def test_terse_english_and_that_of_a_dutch_reader_pass(text):
+    assert prose.foreign(text) == ""
+
+
+def test_a_wrong_encoding_is_noticed_and_a_right_one_is_not():
+    assert prose.broken("cafÃ©") and prose.broken("donâ€™t") and prose.broken("a\x00b")
+    assert prose.broken(json.loads('"café, don’t, \U0001f642\\n"')) == ""
