@@ -6,12 +6,14 @@ says the same in words, for those who cannot see it.
 
 import json
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from helpers.dialogue import read_text
+from helpers.dialogue import KINDS, ROLES, Dialogue, read_text
 from helpers.errors import UserError
+from helpers.personas import PERSONAS
 
 SIZE, DPI = (10.24, 7.68), 100
 BASE_COLOUR, TUNED_COLOUR, GREY = "#D55E00", "#0072B2", "#767676"  # Okabe and Ito's palette: told apart by everyone
@@ -101,6 +103,85 @@ def friction_map_alt(report: dict) -> str:
         (f, h), (tuned_f, tuned_h) = _point(base), _point(tuned)
         said.append(f"{kind}: base H {h:.2f}, F {f:.2f}; tuned H {tuned_h:.2f}, F {tuned_f:.2f}")
     return f"Friction where it is due (H) against friction where it is not (F). {'. '.join(said)}. {report['label']}."
+
+
+def dataset_picture(dialogues: Sequence[Dialogue], out: Path) -> Path:
+    """A data set at a glance, triggers against controls: how many of each kind, how long the answers are, how the
+    prompts open, and which persona shows friction. Returns `out`."""
+    _some(dialogues)
+    looks = {  # told apart by hatching too
+        "trigger": {"color": BASE_COLOUR, "hatch": "//", "edgecolor": "white"},
+        "control": {"color": TUNED_COLOUR},
+    }
+
+    def draw(figure) -> None:
+        (counts, lengths), (openings, moments) = figure.subplots(2, 2)
+        for place, role in ((-0.2, "trigger"), (0.2, "control")):
+            mine = [d for d in dialogues if d.role == role]
+            kinds = Counter(d.kind for d in mine)
+            bars = counts.barh([i + place for i in range(len(KINDS))], [kinds[k] for k in KINDS], 0.38, **looks[role])
+            counts.bar_label(bars, padding=3, fontsize=13)
+            shown = Counter(a.agent_type for d in mine for a in d.agents for _ in a.friction_moments)
+            spots = [i + place for i in range(len(PERSONAS))]
+            bars = moments.barh(spots, [shown[p.name] for p in PERSONAS], 0.38, label=role, **looks[role])
+            moments.bar_label(bars, padding=3, fontsize=12)
+        _names(counts, KINDS, "dialogues a kind")
+        _names(moments, [p.name.replace(" ", "\n") for p in PERSONAS], "friction moments a persona", 12)
+        words = [[len(d.final_answer.split()) for d in dialogues if d.role == role] for role in ROLES]
+        longest = max(map(max, filter(None, words)))
+        edges = range(0, longest + longest // 14 + 2, longest // 14 + 1)
+        for role, counted in zip(ROLES, words, strict=True):
+            style = {"histtype": "step", "linewidth": 3, "linestyle": "--" if role == "trigger" else "-"}
+            lengths.hist(counted, edges, color=looks[role]["color"], **style)
+        lengths.set_title("answers by length in words")
+        common = _openings(dialogues).most_common(8)
+        bars = openings.barh(range(len(common)), [n for _, n in common], 0.6, color=GREY)
+        openings.bar_label(bars, padding=3, fontsize=12)
+        _names(openings, [f"{word} .." for word, _ in common], "first words of prompts", 12)
+        for axes in (counts, openings, moments):
+            axes.margins(x=0.15)
+        handles, labels = moments.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+        figure.suptitle(_size(dialogues), x=0.02, ha="left", fontsize=20)
+
+    return _save(draw, out)
+
+
+def dataset_picture_alt(dialogues: Sequence[Dialogue]) -> str:
+    """The picture of a data set in words."""
+    _some(dialogues)
+    kinds = Counter((d.kind, d.role) for d in dialogues)
+    told = [f"{k}: {kinds[k, 'trigger']} triggers, {kinds[k, 'control']} controls" for k in KINDS]
+    words = sorted(len(d.final_answer.split()) for d in dialogues)
+    moments = Counter(a.agent_type for d in dialogues for a in d.agents for _ in a.friction_moments)
+    word, uses = _openings(dialogues).most_common(1)[0]
+    return (
+        f"{_size(dialogues)}. {'; '.join(told)}. Answers have {words[0]} to {words[-1]} words, half of them "
+        f"{words[len(words) // 2]} or fewer. The commonest first word of a prompt, {word!r}, opens {uses} of them. "
+        f"Friction moments: {', '.join(f'{p.name} {moments[p.name]}' for p in PERSONAS)}."
+    )
+
+
+def _size(dialogues: Sequence[Dialogue]) -> str:
+    return f"{len(dialogues)} dialogues in {len({d.pair_id for d in dialogues})} pairs"
+
+
+def _openings(dialogues: Sequence[Dialogue]) -> Counter[str]:
+    return Counter(d.user_input.split()[0].strip(".,:;!?\"'").lower() for d in dialogues)
+
+
+def _some(dialogues: Sequence[Dialogue]) -> None:
+    if not dialogues:
+        raise UserError("There is no dialogue to draw. Repeat the step that makes the data.")
+
+
+def _names(axes, names: Sequence[str], title: str, size: int = 14) -> None:
+    """Bars from the top, each with its name; the numbers stand on the bars, so the axis needs none."""
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.invert_yaxis()
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)
+    axes.set_title(title)
 
 
 def _corners(report: dict) -> list[tuple[str, dict, dict]]:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from salad import salad_set
 
 from helpers import plots, stats
 from helpers.errors import UserError
@@ -42,6 +43,20 @@ def test_both_pictures_are_png_files_of_the_projectors_size(tmp_path):
     for made in (plots.loss_curve(losses, folder / "loss.png"), plots.friction_map(report(), folder / "map.png")):
         assert size(made) == (1024, 768)
     assert sorted(p.name for p in folder.iterdir()) == ["loss.png", "map.png"]
+
+
+def test_a_data_set_is_drawn_and_said_in_words(tmp_path):
+    dialogues = salad_set(8)
+    assert size(plots.dataset_picture(dialogues, tmp_path / "set.png")) == (1024, 768)
+    text = plots.dataset_picture_alt(dialogues)
+    assert text.startswith("16 dialogues in 8 pairs. disagreement: 2 triggers, 2 controls; ")
+    assert "Problem Framer 0, Memory Activator 8, " in text
+
+
+def test_a_set_of_triggers_alone_is_drawn_and_none_at_all_is_said(tmp_path):
+    assert plots.dataset_picture(salad_set(2)[::2], tmp_path / "set.png").exists()
+    with pytest.raises(UserError, match="no dialogue to draw"):
+        plots.dataset_picture([], tmp_path / "none.png")
 
 
 def test_another_report_gives_another_picture_and_the_same_one_the_same(tmp_path):
