@@ -81,7 +81,7 @@ def breach(record: dict) -> str:
     try:
         validator(sort_of(record))(record)
     except JsonSchemaValueException as error:
-        if error.path[1:] == ["gold"] and error.rule == "anyOf":
+        if error.path[1:] == ["gold"] and error.rule == "anyOf" and isinstance(record["gold"], dict):
             held = ", ".join(record["gold"]) or "nothing"
             return f"gold has not the shape of its kind, {record['kind']}: it holds {held}"
         return error.message.removeprefix("data.").replace("data must", "the record must")

@@ -137,6 +137,7 @@ FAULTS = {
     "a trigger with one moment": (1, change("agents.1.friction_moments", []), {"moments"}),
     "friction in a control's answer": (8, moment_in_answer, {"moments"}),
     "gold of no kind": (1, change("gold", {"value": "x"}), {"schema"}),
+    "gold that is no object": (1, change("gold", 1.5), {"schema"}),
     "gold of the pocket world": (5, change("gold", {"task": "book", "slot": "day", "given": {}}), {"gold"}),
     "gold that its own answer misses": (1, change("gold.answers", ["nowhere said"]), {"gold"}),
     "an answer to what nobody can know": (3, change("gold.answers", ["seven"]), {"gold"}),
