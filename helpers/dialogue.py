@@ -106,7 +106,8 @@ def from_json(line: str) -> Dialogue:
 
 def read_dialogues(path: Path) -> Iterator[Dialogue]:
     """Every dialogue of a JSONL file; UserError names file, line and fault, so that nothing bad is trained on."""
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    # At newlines only: str.splitlines would cut a record at U+2028, which JSON allows inside a string.
+    for number, line in enumerate(read_text(path).removesuffix("\n").split("\n"), 1):
         try:
             yield from_json(line)
         except ValueError as error:
