@@ -1,0 +1,138 @@
+"""What a run of calls will cost, what it has cost, and a cap that it cannot pass."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from helpers.errors import UserError
+
+MAX_ANSWER = 1024  # tokens an answer may have; a thought has about 60, and some models think before they write
+OVERHEAD = 1000  # tokens that a provider may add for the JSON Schema; Anthropic's hidden prompt is the longest
+THOUGHT, REPLY = 60, 120  # tokens of a usual answer, for the estimate
+CHARACTERS = 4  # of English a token, for the estimate; the cap counts on no such luck
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars a token."""
+
+    prompt: float = 0.0
+    answer: float = 0.0
+
+    def cost(self, prompt_tokens: int, answer_tokens: int) -> float:
+        return prompt_tokens * self.prompt + answer_tokens * self.answer
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Leave to send one call, with the most that it can come to."""
+
+    number: int
+    tokens: int
+    cost: float
+
+
+def greatest_prompt(messages: Sequence[dict]) -> int:
+    """No tokenizer makes more tokens of a text than it has bytes."""
+    return len(json.dumps(list(messages), ensure_ascii=False).encode()) + OVERHEAD
+
+
+def usual_prompt(messages: Sequence[dict]) -> int:
+    return sum(len(message["content"]) for message in messages) // CHARACTERS
+
+
+def price_of(model: str) -> Price | None:
+    """The price in LiteLLM's own list; None where it has none. What runs on this machine costs nothing."""
+    import litellm
+
+    if model.split("/")[0] in ("local", "ollama", "ollama_chat", "hosted_vllm", "llamafile", "lm_studio"):
+        return Price()
+    try:
+        entry = litellm.get_model_info(model)
+    except Exception:  # it raises a bare one for a name that it does not know
+        return None
+    prompt, answer = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
+    return None if prompt is None or answer is None else Price(prompt, answer)
+
+
+class CapReached(UserError):
+    """The next call might pass the cap, and nothing is under way that could make room."""
+
+
+class Budget:
+    """Tokens and money spent, and held back for calls under way. A cap of None is no cap.
+
+    note: told of every ticket before its call is sent, so that a killed run can be counted at its dearest.
+    """
+
+    def __init__(
+        self,
+        price: Price | None,
+        max_cost: float | None = None,
+        max_tokens: int | None = None,
+        spent: tuple[int, float] = (0, 0.0),
+        first: int = 0,
+        note: Callable[[dict], None] = lambda line: None,
+    ):
+        self.price = price or Price()
+        self.max_cost = math.inf if max_cost is None else max_cost
+        self.max_tokens = math.inf if max_tokens is None else max_tokens
+        self.tokens, self.cost = spent  # (tokens, dollars)
+        self._held: dict[int, Ticket] = {}
+        self._next, self._note = first, note
+        self._changed = asyncio.Condition()
+
+    async def reserve(self, messages: Sequence[dict]) -> Ticket:
+        """Wait until the greatest cost of this call fits under the cap; CapReached when it never will."""
+        prompt = greatest_prompt(messages)
+        tokens, cost = prompt + MAX_ANSWER, self.price.cost(prompt, MAX_ANSWER)
+        async with self._changed:
+            while not self._fits(tokens, cost):
+                if not self._held:
+                    raise CapReached(self._reached(tokens, cost))
+                await self._changed.wait()
+            ticket = Ticket(self._next, tokens, cost)
+            self._next += 1
+            self._held[ticket.number] = ticket
+        self._note({"sent": ticket.number, "tokens": tokens, "cost": cost})
+        return ticket
+
+    async def settle(self, ticket: Ticket, tokens: int, cost: float) -> None:
+        """Count what a call came to, and give back what was held for it."""
+        async with self._changed:
+            del self._held[ticket.number]
+            self.tokens += tokens
+            self.cost += cost
+            self._changed.notify_all()
+
+    async def lose(self, ticket: Ticket) -> None:
+        """A call that went out and brought no answer back may still be on the bill: it counts at its dearest."""
+        await self.settle(ticket, ticket.tokens, ticket.cost)
+
+    async def free(self, ticket: Ticket) -> None:
+        """A call that the server turned away, or that never reached it."""
+        self._note({"free": ticket.number})
+        await self.settle(ticket, 0, 0.0)
+
+    def _fits(self, tokens: int, cost: float) -> bool:
+        held = self._held.values()
+        return (
+            self.tokens + sum(t.tokens for t in held) + tokens <= self.max_tokens
+            and self.cost + sum(t.cost for t in held) + cost <= self.max_cost
+        )
+
+    def _reached(self, tokens: int, cost: float) -> str:
+        if self.tokens + tokens > self.max_tokens:
+            spent, option = f"{self.tokens:,} of {self.max_tokens:,} tokens are spent", "--max-tokens"
+            most = f"{tokens:,} tokens"
+        else:
+            spent, option = f"${self.cost:.4f} of ${self.max_cost:.4f} are spent", "--max-cost"
+            most = f"${cost:.4f}"
+        return (
+            f"The cap holds: {spent}, and the next call could come to {most}. "
+            f"What is done is kept; raise {option} and run the same command again."
+        )
