@@ -1,0 +1,112 @@
+"""The relay: six personas speak in turn, each hearing all before it; a seventh call writes the answer. Many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from helpers import __version__, local_provider
+from helpers.calls import Declined, Line, Unanswered
+from helpers.dialogue import Agent, Dialogue, check
+from helpers.errors import UserError
+from helpers.journal import Answer, Journal
+from helpers.meter import Meter
+from helpers.personas import PERSONAS, STEPS, again, messages
+from helpers.shelf import Shelf
+from helpers.turns import FinalAnswer, Invalid, Turn, parse
+
+AGAIN = 2  # times that an unusable turn is asked once more
+HOPELESS = 5  # records set aside and none made: it is the model, not the prompts
+Turned = Turn | FinalAnswer
+
+
+async def relay(scenario: Dialogue, speak: Callable[[int, list[Agent]], Awaitable[Turned]], about: dict) -> Dialogue:
+    """One record: each persona hears all before it, then the answer is written in a call of its own."""
+    thoughts: list[Agent] = []
+    for step, persona in enumerate(PERSONAS):
+        turn = await speak(step, thoughts)
+        thoughts.append(Agent(persona.name, turn.thought_stream, tuple(turn.friction_moments)))
+    reply = await speak(len(PERSONAS), thoughts)
+    metadata = {"language": "en", "licence": "CC-BY-4.0", **scenario.metadata, **about}
+    return check(replace(scenario, agents=tuple(thoughts), final_answer=reply.final_answer, metadata=metadata))
+
+
+class SetAside(Exception):
+    """A record that cannot be made; where it failed, and why."""
+
+
+class Run:
+    """One run over the scenarios: who is asked, where the answers go, and what has come of it."""
+
+    def __init__(self, line: Line, journal: Journal, shelf: Shelf, meter: Meter, prompts: int, book):
+        self.line, self.journal, self.shelf, self.meter = line, journal, shelf, meter
+        self.prompts, self.book = prompts, book
+        self.calls = 0
+        self.unanswered: list[str] = []
+
+    async def all(self, scenarios: Iterator[Dialogue], concurrency: int) -> None:
+        """As many records at a time as asked for; the next scenario is read when a hand is free."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(concurrency):
+                    group.create_task(self._work(scenarios))
+        except* UserError as several:
+            problem = several.exceptions[0]  # the first one stopped the rest
+        else:
+            return
+        finally:
+            await self.line.close()
+        raise problem
+
+    async def _work(self, scenarios: Iterator[Dialogue]) -> None:
+        for scenario in scenarios:
+            if scenario.id not in self.shelf:
+                await self._record(scenario)
+                self.meter.show(len(self.shelf.good), len(self.shelf.bad))
+
+    async def _record(self, scenario: Dialogue) -> None:
+        answered = self.journal.known(scenario.id)
+        source = "relay through LiteLLM"
+        if self.book:
+            source = local_provider.source(scenario)
+            self.book.open(scenario)
+        about = {
+            "source": source, "model": self.line.model, "prompt_version": self.prompts, "helpers": __version__,
+        }  # fmt: skip
+        try:
+            self.shelf.put(await relay(scenario, partial(self._speak, scenario, answered), about))
+        except SetAside as fault:
+            self.shelf.set_aside(scenario, *fault.args)
+            if not self.shelf.good and len(self.shelf.bad) >= HOPELESS:
+                raise UserError(
+                    f"{self.line.model} was asked for {len(self.shelf.bad)} records and gave none that can be used; "
+                    f"the last: {fault.args[1]}. Take another model, or look into {self.shelf.aside}."
+                ) from None
+        except Unanswered as fault:
+            self.unanswered.append(str(fault))
+        finally:
+            if self.book:
+                self.book.close(scenario)
+
+    async def _speak(self, scenario: Dialogue, answered: dict[str, Answer], step: int, thoughts: list[Agent]) -> Turned:
+        """One turn that holds what it must; an unusable one is asked again with the reason, at most twice."""
+        asked = messages(scenario, thoughts, self.prompts)
+        shape = Turn if step < len(PERSONAS) else FinalAnswer
+        for attempt in range(AGAIN + 1):
+            key = hashlib.sha256(json.dumps([attempt, asked]).encode()).hexdigest()[:24]
+            answer = answered.get(key)
+            try:
+                if answer is None:
+                    answer = await self.line.ask(asked, shape, {"record": scenario.id, "step": step})
+                    await self.journal.keep(scenario.id, key, answer)
+                    self.calls += 1
+                return parse(shape, answer.text, answer.finish)
+            except Invalid as fault:
+                asked, reason = again(asked, answer.text, str(fault)), str(fault)
+            except Declined as fault:
+                raise SetAside(STEPS[step], str(fault)) from None
+        raise SetAside(STEPS[step], f"{reason} (asked {AGAIN + 1} times)")

@@ -1,0 +1,94 @@
+"""Scenarios for the relay: a prompt with its kind, its role and what is right; thoughts and answer are yet to come.
+
+They come one by one, from the pocket world or from a file, and a second reading gives the same ones in the same order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+from helpers.dialogue import Agent, Dialogue, check
+from helpers.errors import UserError
+from helpers.scenarios import FLAVOUR, training_set
+
+BLOCK = 200  # dialogues of the pocket world at a time: twenty pairs of each of the five sorts
+FIELDS = {"id", "user_input", *(one.name for one in fields(Dialogue))}
+
+
+def pocket_scenarios(count: int, seed: int = 0) -> Iterator[Dialogue]:
+    """About `count` scenarios of the pocket world, mates together, the five sorts in turn; fewer when it holds no more.
+
+    A larger count begins with those of a smaller one, so that a set can grow.
+    """
+    seen: set[str] = set()
+    given = 0
+    for block in itertools.count():
+        pairs = defaultdict(list)
+        for dialogue in training_set(BLOCK, seed * 1_000_000 + block):
+            pairs[dialogue.pair_id].append(dialogue)
+        sorts = defaultdict(list)
+        for pair in pairs.values():
+            if not seen & {half.id for half in pair}:
+                seen |= {half.id for half in pair}
+                sorts[pair[0].kind, len(pair[0].turns) > 1].append(pair)
+        if not sorts:
+            return
+        for pair in itertools.chain.from_iterable(itertools.zip_longest(*sorts.values())):
+            if given >= count:
+                return
+            for half in sorted(pair or (), key=lambda half: half.role, reverse=True):  # the trigger first
+                yield replace(half, agents=(), final_answer="", metadata={**half.metadata, "seed": seed})
+                given += 1
+
+
+def read_scenarios(path: Path) -> Iterator[Dialogue]:
+    """The scenarios of a JSONL file; UserError names the first line that is none.
+
+    A line needs `kind`, `role` and `turns` (or `user_input` alone). Whole records will do as well: the offline
+    provider plays back the turns that they hold, a model is asked anew.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield _scenario(line)
+                except ValueError as error:
+                    raise UserError(f"{path}, line {number}: {error}. Mend the line; nothing was asked yet.") from None
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing. Expected a JSONL file of scenarios, one object a line.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}).") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _scenario(line: str) -> Dialogue:
+    record = json.loads(line)
+    if not isinstance(record, dict):
+        raise ValueError(f"expected an object, got {type(record).__name__}")
+    if set(record) - FIELDS:
+        raise ValueError(f"unknown field {min(set(record) - FIELDS)!r}")
+    try:
+        turns = record.get("turns") or [{"role": "user", "content": record["user_input"]}]
+        agents = tuple(
+            Agent(a["agent_type"], a["thought_stream"], tuple(a["friction_moments"]))
+            for a in record.get("agents") or ()
+        )
+        scenario = Dialogue(
+            record.get("pair_id") or hashlib.sha256(json.dumps(turns).encode()).hexdigest()[:16],
+            record["kind"], record["role"], tuple(turns), agents, record.get("final_answer") or "",
+            record.get("gold") or {}, record.get("flavour") or FLAVOUR.get(record["kind"], ""),
+            record.get("metadata") or {},
+        )  # fmt: skip
+        check(replace(scenario, final_answer=scenario.final_answer or "to come"))
+    except KeyError as error:
+        raise ValueError(f"{error.args[0]!r} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"a field is of the wrong type: {error}") from error
+    return scenario

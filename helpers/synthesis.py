@@ -1,0 +1,200 @@
+"""The persona relay through LiteLLM: six calls, each hearing all before it, and a seventh that writes the answer.
+
+Records are made side by side, under a cap, and nothing that was answered is asked again: see `journal.py`,
+`budget.py` and `calls.py`. Without a key or a network `--model local` serves the same calls: see `local_provider.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from helpers import local_provider
+from helpers.budget import REPLY, THOUGHT, Budget, Price, price_of, usual_prompt
+from helpers.calls import Line, Patience, check_model
+from helpers.dialogue import Dialogue
+from helpers.errors import UserError
+from helpers.journal import Journal, alone, beside
+from helpers.meter import Meter
+from helpers.personas import PERSONAS, PROMPT_VERSION, STEPS, fingerprint, messages
+from helpers.relay import Run
+from helpers.scale import ROOT
+from helpers.shelf import Shelf
+from helpers.sources import pocket_scenarios, read_scenarios
+
+COUNT = 400
+CONCURRENCY = 8
+PATIENCE = Patience()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. Tokens and dollars count every run on this file; `calls` are those of this run."""
+
+    path: Path
+    records: int
+    set_aside: int
+    calls: int
+    tokens: int
+    cost: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What lies ahead, known before the first call: how many scenarios, from where, and about how many tokens."""
+
+    scenarios: int
+    prompt_tokens: int
+    answer_tokens: int
+    sources: tuple[str, ...]
+
+
+def synthesise(
+    model: str = local_provider.NAME,
+    count: int = COUNT,
+    scenarios: Path | None = None,
+    out: Path | None = None,
+    concurrency: int = CONCURRENCY,
+    max_cost: float | None = None,
+    max_tokens: int | None = None,
+    fresh: bool = False,
+    prompts: int = PROMPT_VERSION,
+    patience: Patience = PATIENCE,
+    progress: Callable[[str], None] = print,
+) -> Outcome:
+    """Have the six personas work on every scenario, and write the dialogues to `out`.
+
+    model: any LiteLLM name, or `local`. scenarios: a JSONL file (default: `count` of the pocket world). max_cost in US
+    dollars and max_tokens cap all runs on this file together. Called again it goes on where it was; fresh begins anew.
+    UserError says in one line what stopped it; what is done is kept.
+    """
+    begun = time.perf_counter()
+    if concurrency < 1 or count < 1:
+        raise UserError("--concurrency and --count must be 1 or more.")
+    out = out or default_out(scenarios)
+    source = partial(read_scenarios, scenarios) if scenarios else partial(pocket_scenarios, count)
+    offline = model == local_provider.NAME
+    plan = survey(source(), prompts, offline)
+    if not plan.scenarios:
+        raise UserError(f"{scenarios} holds no scenario.")
+    name = f"{local_provider.NAME}/relay" if offline else model
+    book = local_provider.register() if offline else None
+    if not offline:
+        check_model(model)
+    price = price_of(name)
+    if max_cost is not None and price is None:
+        raise UserError(f"LiteLLM has no price for {model}, so --max-cost cannot hold. Give --max-tokens instead.")
+    with ExitStack() as stack:
+        stack.enter_context(alone(out))
+        shelf = stack.enter_context(closing(Shelf(out, fresh)))
+        settings = {"model": name, "prompts": f"{prompts} ({fingerprint(prompts)})"}
+        journal = stack.enter_context(closing(Journal(beside(out, "journal.jsonl"), settings, shelf)))
+        budget = Budget(price, max_cost, max_tokens, journal.spent, journal.tickets, journal.note)
+        meter = stack.enter_context(closing(Meter(plan.scenarios, budget, progress)))
+        meter.tell(announcement(plan, model, price, len(shelf.good) + len(shelf.bad)))
+        run = Run(Line(name, budget, patience, meter.aside), journal, shelf, meter, prompts, book)
+        in_own_loop(run.all(source(), concurrency))
+        if run.unanswered:
+            raise UserError(
+                f"{len(run.unanswered)} of {plan.scenarios} records got no answer ({run.unanswered[-1]}). The others "
+                "are kept; run the same command again to ask for these."
+            )
+        if not shelf.good:
+            raise UserError(f"No record came of it: {shelf.last_reason()}. See {shelf.aside}.")
+        records = shelf.finish(scenario.id for scenario in source())
+    seconds = time.perf_counter() - begun
+    return Outcome(out, records, len(shelf.bad), run.calls, budget.tokens, budget.cost, seconds)
+
+
+def survey(scenarios: Iterable[Dialogue], prompts: int, offline: bool) -> Plan:
+    """Read every scenario once, before anything is spent; UserError when one is broken or stands there twice."""
+    seen: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    asked = 0
+    for number, scenario in enumerate(scenarios, 1):
+        first = seen.setdefault(scenario.id, number)
+        if first != number:
+            raise UserError(f"scenario {number} is the same as scenario {first}: {scenario.user_input[:60]!r}.")
+        if offline:
+            where = local_provider.source(scenario)
+            sources[where] = sources.get(where, 0) + 1
+        base = usual_prompt(messages(scenario, [], prompts))
+        asked += sum(base + step * THOUGHT for step in range(len(STEPS)))
+    answers = len(PERSONAS) * THOUGHT + REPLY
+    return Plan(len(seen), asked, len(seen) * answers, tuple(f"{n} {where}" for where, n in sources.items()))
+
+
+def announcement(plan: Plan, model: str, price: Price | None, done: int) -> str:
+    """What is said before the first call: who will speak, and what it will come to."""
+    tokens = plan.prompt_tokens + plan.answer_tokens
+    if price is None:
+        cost = "price unknown"
+    elif price == Price():
+        cost = "no cost"
+    else:
+        cost = f"about ${price.cost(plan.prompt_tokens, plan.answer_tokens):.2f}"
+    who = f"Offline, no model speaks: {', '.join(plan.sources)}" if plan.sources else f"{model} speaks"
+    size = f"{plan.scenarios} records, {plan.scenarios * len(STEPS)} calls, about {tokens:,} tokens, {cost}"
+    return f"{who}. {size}." + (f" {done} are done already." if done else "")
+
+
+def in_own_loop(work: Coroutine) -> None:
+    """Run to the end, in a notebook as well, where a loop is running already; Ctrl-C stops it in either."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    outcome: list[BaseException] = []
+    started, loops = threading.Event(), []
+
+    async def main():
+        loops.append((asyncio.get_running_loop(), asyncio.current_task()))
+        started.set()
+        await work
+
+    def run():
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="synthesis")
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except KeyboardInterrupt:
+        started.wait()
+        loop, task = loops[0]
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise
+    if outcome:
+        raise outcome[0]
+
+
+def default_out(scenarios: Path | None) -> Path:
+    """The pocket world's set belongs to the pocket chain, natural scenarios to the scale that trains on them."""
+    return ROOT / "runs" / ("laptop" if scenarios else "pocket") / "synthesised.jsonl"
+
+
+def main(options) -> Outcome:
+    """The verb `synthesise`, up to the linter."""
+    scenarios, out = (Path(path) if path else None for path in (options.scenarios, options.out))
+    outcome = synthesise(
+        options.model, options.count, scenarios, out, options.concurrency, options.max_cost, options.max_tokens,
+        options.fresh,
+    )  # fmt: skip
+    money = f", ${outcome.cost:.4f}" if outcome.cost else ""
+    spent = f"{outcome.calls} calls in {outcome.seconds:.0f} s, {outcome.tokens:,} tokens{money}"
+    print(f"{outcome.records} records in {outcome.path} ({spent})")
+    if outcome.set_aside:
+        print(f"{outcome.set_aside} set aside, each with its reason: {beside(outcome.path, 'set-aside.jsonl')}")
+    return outcome
