@@ -47,6 +47,12 @@ def data(o: Options) -> int | None:
     return _module("demo").main(o)
 
 
+def synthesise(o: Options) -> int:
+    outcome = _module("synthesis").main(o)
+    unclean = _module("curation").main(Options(files=[outcome.path], together=False, against=None))
+    return int(bool(unclean or outcome.set_aside))
+
+
 def lint(o: Options) -> int | None:
     return _module("curation").main(o)
 
@@ -99,6 +105,16 @@ VERBS = {
         option("--tuned", metavar="NAME", help="likewise (default: the latest fine-tune)"),
     )),
     "data": Verb(data, "write the dialogues of the pocket world", (SCALE,)),
+    "synthesise": Verb(synthesise, "six personas write dialogues: offline, or with a model of your choice", (
+        option("--model", default="local", metavar="NAME", help="any LiteLLM name, as ollama/qwen3 (default: offline)"),
+        option("--count", type=int, default=400, metavar="N", help="of the pocket world (default: %(default)s)"),
+        option("--scenarios", metavar="FILE", help="JSONL of prompts to work on, instead of the pocket world"),
+        option("--out", metavar="FILE", help="where to (default: runs/<scale>/synthesised.jsonl)"),
+        option("--concurrency", type=int, default=8, metavar="N", help="records at a time (default: %(default)s)"),
+        option("--max-cost", type=float, metavar="USD", help="a cap that is never passed"),
+        option("--max-tokens", type=int, metavar="N", help="likewise, of prompts and answers together"),
+        option("--fresh", action="store_true", help="begin anew; without it a run goes on where it was"),
+    )),
     "lint": Verb(lint, "hold data files to the rules: what passed, what is set aside, and why", (
         option("files", nargs="+", metavar="FILE", help="JSONL of dialogues, prompts or plain questions"),
         option("--together", action="store_true", help="the files are parts of one set"),
