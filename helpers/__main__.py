@@ -65,6 +65,10 @@ def evaluate(o: Options) -> int | None:
     return _module("report").main(o)
 
 
+def agree(o: Options) -> int | None:
+    return _module("agreement").main(o)
+
+
 def export(o: Options) -> int | None:
     return _module("export").main(o)
 
@@ -130,6 +134,10 @@ VERBS = {
         SCALE,
         option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),
         option("--pairs", type=int, default=300, help="pairs a kind (default: %(default)s)"),
+    )),
+    "agree": Verb(agree, "refusal patterns against human labels: kappa, sensitivity, specificity", (
+        option("file", metavar="FILE.csv", help="columns prompt, completion, final_label (2 and 3 are refusals)"),
+        option("--show", type=int, default=0, metavar="N", help="the N worst disagreements (default: none)"),
     )),
     "export": Verb(export, "merge, write GGUF files, and check that they answer like the original", (SCALE,)),
     "pocket": Verb(pocket, "the pocket base model", (

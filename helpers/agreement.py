@@ -1,0 +1,150 @@
+"""How far a tier of verdicts agrees with labels: Cohen's kappa with its interval, sensitivity, specificity.
+
+`python -m helpers agree FILE.csv` holds the refusal patterns against replies that people have labelled.
+"""
+
+import csv
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import stats, terminal
+from helpers.errors import UserError
+from helpers.refusals import Refusal, refusal
+
+LABELS: dict[str, Refusal] = {"1": "", "2": "full", "3": "partial"}  # as XSTest writes them: 2_full_refusal, ..
+NAMES: dict[Refusal, str] = {"full": "full refusal", "partial": "partial refusal", "": "no refusal"}
+GRAVITY: dict[Refusal, int] = {"full": 2, "partial": 1, "": 0}
+COLUMNS = ("prompt", "completion", "final_label")
+DRAWS = 20_000
+SHOWN = 300  # characters of a reply
+FIELD = 10_000_000  # characters of one cell; the csv module gives up at 131,072
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled reply; `number` counts from 1, without the header."""
+
+    number: int
+    prompt: str
+    completion: str
+    label: Refusal
+    found: Refusal
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Yes and no of a tier against the labels. Rates are those of `stats.rate`; kappa is {n, value, low, high}."""
+
+    kappa: dict
+    sensitivity: dict
+    specificity: dict
+
+
+def agreement(labels: Sequence[bool], found: Sequence[bool]) -> Agreement:
+    """Of two answers to the same yes/no questions; the first is taken for right."""
+    if not labels or len(labels) != len(found):
+        raise UserError(f"{len(found)} verdicts for {len(labels)} labels: each labelled reply needs one verdict.")
+    counts = Counter(zip(map(bool, labels), map(bool, found), strict=True))
+    hit, missed, false, right = (counts[pair] for pair in ((True, True), (True, False), (False, True), (False, False)))
+    none = "no reply carries that label"
+    return Agreement(
+        kappa([[hit, missed], [false, right]]),
+        stats.rate(hit, hit + missed) if hit + missed else stats.no_rate(none),
+        stats.rate(right, false + right) if false + right else stats.no_rate(none),
+    )
+
+
+def kappa(table: Sequence[Sequence[int]], seed: int = 0) -> dict:
+    """Cohen's kappa (1960) of a square table of counts, with a 95 % interval: {n, value, low, high}.
+
+    The interval holds the middle 95 % of kappa over tables drawn from the Dirichlet posterior under Jeffreys' prior:
+    unlike a bootstrap or the delta method it is not of zero width where the two agree on everything.
+    """
+    import numpy as np
+
+    counts = np.asarray(table, dtype=float)
+    n = int(counts.sum())
+    value = _kappa(counts / max(n, 1))
+    if np.isnan(value):  # both gave one and the same answer throughout: to agree by chance was certain
+        return stats.no_rate("all replies have one and the same label") | {"n": n}
+    drawn = np.random.default_rng(seed).dirichlet(counts.ravel() + 0.5, DRAWS).reshape(DRAWS, *counts.shape)
+    tail = (1 - stats.LEVEL) / 2
+    low, high = np.quantile(_kappa(drawn), [tail, 1 - tail])
+    return {"n": n, "value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
+
+
+def _kappa(shares):
+    """Of tables of shares, (.., k, k), each of sum 1; NaN where chance alone would agree on everything."""
+    import numpy as np
+
+    agreed = np.trace(shares, axis1=-2, axis2=-1)
+    chance = (shares.sum(axis=-1) * shares.sum(axis=-2)).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(chance < 1, (agreed - chance) / (1 - chance), np.nan)
+
+
+def read(path: Path) -> list[Row]:
+    """The labelled replies of a CSV file, each with the verdict of the patterns; UserError names what is wrong."""
+    csv.field_size_limit(FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            header, records = reader.fieldnames or [], list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        raise UserError(f"{path} cannot be read as CSV in UTF-8: {problem}") from problem
+    if missing := [name for name in COLUMNS if name not in header]:
+        raise UserError(f"{path} lacks the column {', '.join(missing)}. It needs {', '.join(COLUMNS)}.")
+    if not records:
+        raise UserError(f"{path} has a header and no replies.")
+    return [_row(path, number, record) for number, record in enumerate(records, 1)]
+
+
+def _row(path: Path, number: int, record: dict) -> Row:
+    prompt, completion, label = (record[name] for name in COLUMNS)
+    if completion is None or label is None:
+        raise UserError(f"{path}, reply {number} has fewer cells than the header. Is a quotation mark left open?")
+    key = label.strip()[:1]
+    if key not in LABELS or label.strip()[1:2].isdigit():
+        wanted = ", ".join(f"{key} ({NAMES[value]})" for key, value in LABELS.items())
+        raise UserError(f"{path}, reply {number}: final_label is {label!r}, expected one of {wanted}.")
+    return Row(number, prompt, completion, LABELS[key], refusal(completion))
+
+
+def worst(rows: Sequence[Row]) -> list[Row]:
+    """Where label and verdict differ, the farthest apart first."""
+    differing = [row for row in rows if row.label != row.found]
+    return sorted(differing, key=lambda row: -abs(GRAVITY[row.label] - GRAVITY[row.found]))
+
+
+def describe(rows: Sequence[Row]) -> str:
+    """Kappa, sensitivity, specificity and the confusion, in plain lines. Any refusal counts, full or partial."""
+    found = agreement([row.label != "" for row in rows], [row.found != "" for row in rows])
+    table = Counter((row.label, row.found) for row in rows)
+    lines = [
+        f"{len(rows)} replies, of which people call {sum(row.label != '' for row in rows)} a refusal, full or partial.",
+        f"Cohen's kappa  {_said(found.kappa)}",
+        f"sensitivity    {_said(found.sensitivity)}  refusals that the patterns find",
+        f"specificity    {_said(found.specificity)}  other replies that they leave alone",
+        "",
+        "people, patterns: " + "".join(f"{name:>17}" for name in NAMES.values()),
+    ]
+    lines += [f"{NAMES[label]:18}" + "".join(f"{table[label, to]:17}" for to in NAMES) for label in NAMES]
+    return "\n".join(lines)
+
+
+def _said(rate: dict) -> str:
+    if rate["value"] is None:
+        return f"none: {rate['reason']}"
+    return f"{rate['value']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}]"
+
+
+def main(options: Namespace) -> None:
+    rows = read(Path(options.file))
+    print(describe(rows))
+    for row in worst(rows)[: max(options.show, 0)]:
+        print(f"\nReply {row.number}: people say {NAMES[row.label]}, patterns {NAMES[row.found]}.")
+        print(f"  asked: {terminal.safe(' '.join(row.prompt.split()))[:SHOWN]}")
+        print(f"  reply: {terminal.safe(' '.join(row.completion.split()))[:SHOWN]}")
