@@ -82,6 +82,7 @@ class Budget:
         self.max_cost = math.inf if max_cost is None else max_cost
         self.max_tokens = math.inf if max_tokens is None else max_tokens
         self.tokens, self.cost = spent  # (tokens, dollars)
+        self.closed = False
         self._held: dict[int, Ticket] = {}
         self._next, self._note = first, note
         self._changed = asyncio.Condition()
@@ -91,8 +92,10 @@ class Budget:
         prompt = greatest_prompt(messages)
         tokens, cost = prompt + MAX_ANSWER, self.price.cost(prompt, MAX_ANSWER)
         async with self._changed:
-            while not self._fits(tokens, cost):
+            while self.closed or not self._fits(tokens, cost):
                 if not self._held:
+                    self.closed = True  # for all: a shorter call that still fits would not finish its record
+                if self.closed:
                     raise CapReached(self._reached(tokens, cost))
                 await self._changed.wait()
             ticket = Ticket(self._next, tokens, cost)

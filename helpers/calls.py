@@ -155,13 +155,13 @@ class Line:
         return Answer(redact(choice.message.content or ""), choice.finish_reason or "", tokens, cost, ticket.number)
 
     async def _count(self, error: Exception, ticket: Ticket) -> None:
-        """An answer with a status is not billed, nor is what was never sent; the rest may be."""
-        never_sent = NOT_SENT & {type(link).__name__ for link in _chain(error)}
-        broke_off = isinstance(error, TimeoutError) or type(error).__name__ in ("Timeout", "APIConnectionError")
-        if broke_off and not never_sent:
-            await self.budget.lose(ticket)
-        else:
+        """What was never sent is not billed, nor what came back with the status of a fault; the rest may be."""
+        causes = {type(link).__name__ for link in _chain(error)}
+        status = _status(error)
+        if causes & NOT_SENT or "HTTPStatusError" in causes or (400 <= status < 500 and status != 408):
             await self.budget.free(ticket)
+        else:
+            await self.budget.lose(ticket)
 
     async def _wait(self, error: Exception, attempt: int) -> None:
         """Sleep before the next try, or raise what ends the trying."""
@@ -169,9 +169,10 @@ class Line:
         _raise_if_final(error, status, said, self.model)
         wanted = retry_after(error)
         tries = self.patience.tries if self._answered else min(3, self.patience.tries)
-        if attempt >= tries or (wanted or 0) > self.patience.most:
+        too_long = (wanted or 0) > self.patience.most
+        if attempt >= tries or too_long:
             self._silent += 1
-            if not self._answered or self._silent >= GIVEN_UP:
+            if too_long or self._silent >= GIVEN_UP:
                 later = f"in {wanted:.0f} s" if wanted else "when it is back"
                 raise UserError(
                     f"{self.model} does not answer ({said}). What is done is kept; run the same command again {later}."

@@ -45,6 +45,12 @@ def source(scenario: Dialogue) -> str:
     )
 
 
+def told_source(scenario: Dialogue) -> str:
+    """The source as a record tells it: what is played back keeps the name of who wrote it."""
+    first = scenario.metadata.get("source")
+    return f"{RECORDED} ({first})" if source(scenario) == RECORDED and first else source(scenario)
+
+
 def spoken(scenario: Dialogue) -> list[dict]:
     """The seven answers to a scenario, in the order of the calls."""
     if source(scenario) == RECORDED:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from helpers import __version__, local_provider
+from helpers.budget import CapReached
 from helpers.calls import Declined, Line, Unanswered
 from helpers.dialogue import Agent, Dialogue, check
 from helpers.errors import UserError
@@ -47,6 +48,7 @@ class Run:
         self.prompts, self.book = prompts, book
         self.calls = 0
         self.unanswered: list[str] = []
+        self.reached: CapReached | None = None
 
     async def all(self, scenarios: Iterator[Dialogue], concurrency: int) -> None:
         """As many records at a time as asked for; the next scenario is read when a hand is free."""
@@ -54,29 +56,32 @@ class Run:
             async with asyncio.TaskGroup() as group:
                 for _ in range(concurrency):
                     group.create_task(self._work(scenarios))
+            problem = self.reached
         except* UserError as several:
             problem = several.exceptions[0]  # the first one stopped the rest
-        else:
-            return
         finally:
             await self.line.close()
-        raise problem
+        if problem:
+            raise problem
 
     async def _work(self, scenarios: Iterator[Dialogue]) -> None:
         for scenario in scenarios:
             if scenario.id not in self.shelf:
-                await self._record(scenario)
+                try:
+                    await self._record(scenario)
+                except CapReached as reached:  # the others may finish the calls that they are at
+                    self.reached = self.reached or reached
+                    return
                 self.meter.show(len(self.shelf.good), len(self.shelf.bad))
 
     async def _record(self, scenario: Dialogue) -> None:
         answered = self.journal.known(scenario.id)
-        source = "relay through LiteLLM"
+        about = {"model": self.line.model, "version": __version__}
         if self.book:
-            source = local_provider.source(scenario)
+            about["source"] = local_provider.told_source(scenario)
             self.book.open(scenario)
-        about = {
-            "source": source, "model": self.line.model, "prompt_version": self.prompts, "helpers": __version__,
-        }  # fmt: skip
+        else:
+            about |= {"source": "relay through LiteLLM", "prompt_version": self.prompts}
         try:
             self.shelf.put(await relay(scenario, partial(self._speak, scenario, answered), about))
         except SetAside as fault:

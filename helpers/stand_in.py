@@ -31,6 +31,7 @@ class Reply:
     headers: dict = field(default_factory=dict)
     delay: float = 0.0
     drop: bool = False  # close the connection without an answer
+    garbled: bool = False  # an answer that is no JSON, as a broken proxy gives
     tokens: int = 50
 
 
@@ -101,7 +102,7 @@ class StandIn:
         if reply.drop:
             http.close_connection = True
             return
-        body = json.dumps(self.body(request, reply)).encode()
+        body = b"<html>" if reply.garbled else json.dumps(self.body(request, reply)).encode()
         http.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", "Content-Length": len(body), **reply.headers}.items():
             http.send_header(name, str(value))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from helpers import local_provider
@@ -58,7 +58,7 @@ class Plan:
 
 def synthesise(
     model: str = local_provider.NAME,
-    count: int = COUNT,
+    count: int | None = None,
     scenarios: Path | None = None,
     out: Path | None = None,
     concurrency: int = CONCURRENCY,
@@ -71,15 +71,18 @@ def synthesise(
 ) -> Outcome:
     """Have the six personas work on every scenario, and write the dialogues to `out`.
 
-    model: any LiteLLM name, or `local`. scenarios: a JSONL file (default: `count` of the pocket world). max_cost in US
-    dollars and max_tokens cap all runs on this file together. Called again it goes on where it was; fresh begins anew.
-    UserError says in one line what stopped it; what is done is kept.
+    model: any LiteLLM name, or `local`. scenarios: a JSONL file (default: the pocket world); the first `count` of them.
+    max_cost in US dollars and max_tokens cap all runs on this file together. Called again it goes on where it was; fresh
+    begins anew. UserError says in one line what stopped it; what is done is kept.
     """
     begun = time.perf_counter()
-    if concurrency < 1 or count < 1:
+    if concurrency < 1 or (count is not None and count < 1):
         raise UserError("--concurrency and --count must be 1 or more.")
     out = out or default_out(scenarios)
-    source = partial(read_scenarios, scenarios) if scenarios else partial(pocket_scenarios, count)
+
+    def source() -> Iterator[Dialogue]:
+        return islice(read_scenarios(scenarios), count) if scenarios else pocket_scenarios(count or COUNT)
+
     offline = model == local_provider.NAME
     plan = survey(source(), prompts, offline)
     if not plan.scenarios:

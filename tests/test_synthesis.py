@@ -56,13 +56,15 @@ def test_offline_it_is_the_same_file_every_time(tmp_path):
 
 def test_recorded_turns_are_replayed_and_it_says_so(tmp_path):
     gold = {"claim": "It rains.", "fact": "It rains.", "answers": ["rain"], "source": "a window"}
-    recorded = [replace(d, gold=gold, metadata={}) for d in training_set(50, seed=0)]
+    recorded = [replace(d, gold=gold, metadata={"source": "hands"}) for d in training_set(50, seed=0)]
     path = write_dialogues(tmp_path / "recorded.jsonl", recorded)
-    _, said = offline(tmp_path / "out.jsonl", scenarios=path)
+    _, said = offline(tmp_path / "out.jsonl", None, scenarios=path)
     assert "50 recorded turns, replayed" in said[0]
     made = list(read_dialogues(tmp_path / "out.jsonl"))
     assert [(d.agents, d.final_answer) for d in made] == [(d.agents, d.final_answer) for d in recorded]
-    assert made[0].metadata["source"] == "recorded turns, replayed"
+    assert made[0].metadata["source"] == "recorded turns, replayed (hands)"
+    outcome, _ = offline(tmp_path / "few.jsonl", 6, scenarios=path)
+    assert outcome.records == 6
 
 
 def test_a_set_can_grow_and_no_call_is_repeated(tmp_path):
@@ -116,7 +118,7 @@ def test_a_broken_scenario_is_found_before_anything_is_spent(tmp_path):
     with path.open("a") as file:
         file.write("{broken\n")
     with StandIn() as server, pytest.raises(UserError, match=r"s\.jsonl, line 17: .*nothing was asked"):
-        run(server, tmp_path / "out.jsonl", scenarios=path)
+        run(server, tmp_path / "out.jsonl", None, scenarios=path)
     assert server.requests == []
 
 
@@ -287,7 +289,7 @@ def here(monkeypatch, capsys, tmp_path):
         (["--max-tokens", "100"], speak, "The cap holds"),
         (["--scenarios", "no.jsonl"], speak, "no.jsonl is missing"),
         (["--concurrency", "0"], speak, "--concurrency"),
-        (["--out", "/proc/nowhere/out.jsonl"], speak, "cannot write into"),
+        (["--out", str(ROOT / "README.md" / "out.jsonl")], speak, "cannot write into"),
     ],
 )
 def test_what_a_user_can_cause_is_one_line_and_a_status(arguments, answer, words, here, tmp_path):
