@@ -11,6 +11,7 @@ from dataclasses import replace
 from helpers import prose
 from helpers.dialogue import Dialogue, check
 from helpers.personas import PERSONAS
+from helpers.refusals import evidence
 from helpers.rules import EMPTY_GOLD, OPEN_LICENCES, Entry
 
 ALIKE, INSIDE = 0.5, 0.8  # share of all words of two thoughts that both hold; of the shorter one's words
@@ -156,10 +157,15 @@ def _own_answer(dialogue: Dialogue) -> Iterator[str]:
 def refusals(entry: Entry) -> Iterator[str]:
     """Only a trigger of the kind refusal is refused; and a persona that declines its part is never data."""
     dialogue = entry.dialogue
-    if (dialogue.kind, dialogue.role) != ("refusal", "trigger") and (reason := prose.refusal(dialogue.final_answer)):
+    if (dialogue.kind, dialogue.role) != ("refusal", "trigger") and (reason := _refuses(dialogue.final_answer)):
         yield f"final_answer {reason}"
     thoughts = ((agent.agent_type, agent.thought_stream) for agent in dialogue.agents)
-    yield from _each(((name, text) for name, text in thoughts if APOLOGY.match(text)), prose.refusal)
+    yield from _each(((name, text) for name, text in thoughts if APOLOGY.match(text)), _refuses)
+
+
+def _refuses(text: str) -> str:
+    said = evidence(text)
+    return f"refuses: {said!r}" if said else ""
 
 
 def errors(entry: Entry) -> Iterator[str]:

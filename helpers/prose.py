@@ -1,4 +1,4 @@
-"""What can be wrong with one text: another language, gibberish, a refusal, an error, an address or a key.
+"""What can be wrong with one text: another language, gibberish, an error, an address or a key.
 
 Every check takes a text and returns the reason against it, or "". None of them looks for words of disagreement: those
 tell nothing about whether a reply pushes back.
@@ -25,15 +25,6 @@ _NEIGHBOURS = """
     ist nicht ein eine zu dem mit ich auf sich im sie auch es dass wie nur oder aber noch nach le les et est une pas que
     pour je vous dans qui sur ce il elle el los las y por del una su di che non sono della nel um uma nao não mais"""
 FUNCTION_WORDS, NEIGHBOURS = frozenset(_FUNCTION_WORDS.split()), frozenset(_NEIGHBOURS.split())
-# A reply that refuses does so at its head: further down stands what a letter, drafted for the user, may decline.
-REFUSAL = re.compile(
-    r"\bi(?:'m| am)?(?: just| really| simply)? (?:can't|cannot|can not|won't|will not|not able to|unable to) "
-    r"(?:(?:help|assist)(?: you)? (?:with|in|to)\b|assist\b|comply\b|fulfil|do (?:this|that)(?=\.| for you)"
-    r"|(?:write|create|generate|produce)\b|(?:give|provide|share) (?:you )?(?:with )?(?:this|that|any|instructions)\b)"
-    r"(?![^.!?]*\b(?:until|till|unless|without|before|yet)\b)"  # that would be asking, or doubt
-    r"|\bi(?:'ll| will)? (?:must|have to) (?:decline|refuse)\b"
-    r"|\b(?:against|violates?) my (?:guidelines|policy|policies)\b"
-)
 ERROR = re.compile(
     r"\berror code: \d{3}\b|\bratelimiterror\b|\btraceback \(most recent|^traceback\b|\b(?:litellm|openai)\.\w*error\b"
     r"|\b(?:authentication|apiconnection|apitimeout|internalserver|serviceunavailable|badrequest)error\b"
@@ -56,8 +47,6 @@ TOKEN = re.compile(r"[A-Za-z0-9+_=-]{24,}")
 HEX = re.compile(r"[0-9a-fA-F]+")
 MOJIBAKE = re.compile(r"\ufffd|Ã[\x80-\xbf]|â€|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
 FENCED = re.compile(r"```.*?(?:```|$)|`[^`\n]+`", re.DOTALL)
-SALUTATION = re.compile(r"(?:dear|hi|hello|hey)\b[^.!?\n]{0,40}[,\n]")
-QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|^>.*$", re.MULTILINE)
 
 
 def words(text: str) -> list[str]:
@@ -100,17 +89,6 @@ def gibberish(text: str) -> str:
     if runs and (most := max(runs.values())) > 3 and len(runs) < 0.5 * runs.total():  # a filled-in form repeats less
         return f"goes in a loop: {' '.join(max(runs, key=runs.get))!r} stands there {most} times"
     return ""
-
-
-def refusal(text: str) -> str:
-    """A full refusal in the first two sentences of a reply, such as "I can't help with that". "I don't know", "I can't
-    tell from here" and "I can't write it until you say whom it is for" are none."""
-    plain = QUOTED.sub(" ", text.replace("’", "'")).strip().lower()
-    if SALUTATION.match(plain):
-        return ""
-    head = re.split(r"(?<=[.!?])\s+|\n", plain.partition(":")[0])[:2]  # behind a colon begins what was asked for
-    found = REFUSAL.search(" ".join(head))
-    return f"refuses: {found[0].strip()!r}" if found else ""
 
 
 @MEMORY
