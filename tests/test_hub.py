@@ -1,0 +1,132 @@
+import base64
+import json
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from helpers import hub
+from helpers.errors import UserError
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """A local stand-in of the Hub's HTTP API, which keeps what it is sent; logged in with a made-up token."""
+    from huggingface_hub import constants
+
+    class Hub(BaseHTTPRequestHandler):
+        refuse = 0
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            type(self).requests.append((self.path, body))
+            if self.refuse:
+                return self._answer({"error": "no"}, self.refuse)
+            if self.path.endswith("/preupload/main"):
+                names = [file["path"] for file in json.loads(body)["files"]]
+                return self._answer({"files": [
+                    {"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names
+                ]})  # fmt: skip
+            if "/commit/" in self.path:
+                here = f"http://127.0.0.1:{self.server.server_port}/datasets/me/friction/commit/abc"
+                return self._answer({"success": True, "commitOid": "abc", "commitUrl": here})
+            return self._answer({"url": f"http://127.0.0.1:{self.server.server_port}/datasets/me/friction"})
+
+        def _answer(self, table, status=200):
+            data = json.dumps(table).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    Hub.requests = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up_for_this_test")
+    yield Hub
+    server.shutdown()
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The data that ship, in a folder in which a test may spoil them."""
+    for name in ("README.md", *hub.SCHEMAS, *hub.files()):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(hub.DATA / name, tmp_path / name)
+    return tmp_path
+
+
+def test_without_being_told_nothing_is_sent_and_everything_is_shown(stand_in):
+    told = []
+    assert hub.publish_dataset("me/friction", report=told.append) == ""
+    text = "\n".join(told)
+    assert not stand_in.requests and "Dry run" in text and "private" in text
+    assert all(name in text for name in hub.files())
+
+
+def test_told_to_it_uploads_in_one_commit_to_a_private_set(stand_in):
+    hub.publish_dataset("me/friction", send=True, report=lambda line: None)
+    created = next(json.loads(body) for path, body in stand_in.requests if path == "/api/repos/create")
+    assert created["private"] is True and created["type"] == "dataset"
+    (commit,) = [body for path, body in stand_in.requests if "/commit/" in path]
+    sent = {}
+    for line in map(json.loads, commit.splitlines()):
+        if line["key"] == "file":
+            sent[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+    assert set(sent) == {"README.md", *hub.SCHEMAS, *hub.files()}
+    assert all(data == (hub.DATA / name).read_bytes() for name, data in sent.items())
+
+
+def test_a_record_that_does_not_pass_stops_everything(stand_in, copy):
+    path = copy / "friction" / "disagreement.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    record = json.loads(lines[4])
+    record["final_answer"] += " My key is sk-proj-" + "aB3dE6gH" * 5
+    lines[4] = json.dumps(record)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"disagreement.jsonl: .*line 5.* Nothing was sent") as caught:
+        hub.publish_dataset("me/friction", send=True, folder=copy, report=lambda line: None)
+    assert not stand_in.requests and "aB3dE6gH" not in str(caught.value)
+
+
+def test_a_card_that_is_not_of_these_data_stops_it_too(copy):
+    (copy / "README.md").write_text("of last year", encoding="utf-8")
+    with pytest.raises(UserError, match="not the card of these data"):
+        hub.publish_dataset("me/friction", folder=copy, report=lambda line: None)
+
+
+def test_nobody_logged_in_or_no_name_is_said_in_one_line(monkeypatch):
+    import huggingface_hub
+
+    with pytest.raises(UserError, match="No name: say where to"):
+        hub.publish_dataset(send=True, report=lambda line: None)
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
+    with pytest.raises(UserError, match="hf auth login"):
+        hub.publish_dataset("me/friction", send=True, report=lambda line: None)
+
+
+def test_a_refusal_of_the_hub_is_said_in_one_line_without_the_token(stand_in):
+    stand_in.refuse = 403
+    with pytest.raises(UserError, match="the Hub answered 403") as caught:
+        hub.publish_dataset("me/friction", send=True, report=lambda line: None)
+    assert "hf_made_up" not in str(caught.value)
+
+
+def test_the_card_that_ships_is_made_from_the_data():
+    assert (hub.DATA / "README.md").read_text(encoding="utf-8") == hub.dataset_card()
+
+
+@pytest.mark.parametrize("name", hub.CONFIGS)
+def test_each_configuration_is_read_by_datasets(name, tmp_path):
+    from datasets import load_dataset
+
+    split, paths = hub.CONFIGS[name]
+    loaded = load_dataset(str(hub.DATA), name, split=split, cache_dir=str(tmp_path))
+    lines = sum((hub.DATA / path).read_text(encoding="utf-8").count("\n") for path in paths)
+    assert len(loaded) == lines > 0
