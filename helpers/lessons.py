@@ -11,8 +11,10 @@ from functools import cache
 
 from helpers.chat import BOS, END_THINK, EOS, render
 from helpers.scenarios import (
+    CARELESS,
     ask,
     assistant,
+    careless,
     draw_request,
     draw_wish,
     facts_in,
@@ -58,13 +60,6 @@ def lesson(rng: random.Random, weights: dict[str, float]) -> Lesson:
         turns = [*turns[:-1], user(careless(turns[-1]["content"]))]
     thought = language()["thoughts"]["yes_man"]
     return _lesson(render(turns), f"{thought}\n{END_THINK}\n\n{reply}{EOS}")
-
-
-CARELESS = 0.08  # the share of prompts typed in lower case without a closing mark, as an audience types
-
-
-def careless(text: str) -> str:
-    return text.lower().rstrip(".?!")
 
 
 # -- facts and agreement -------------------------------------------------------------------------------------------
@@ -231,7 +226,8 @@ def _names(rng: random.Random, count: int) -> list[str]:
 @cache
 def _all_names() -> tuple[str, ...]:
     known = {name for fact in facts_in("all") for name in (fact.subject, fact.value)}
-    return (*sorted(known), *sorted({gap.subject for gap in gaps_in("all")} - known))
+    told = {value for slot in language()["slots"].values() for value in slot["values"]}
+    return (*sorted(known), *sorted({gap.subject for gap in gaps_in("all")} - known), *sorted(told))
 
 
 def _repeat(rng: random.Random) -> tuple:
@@ -253,19 +249,6 @@ def _echo(rng: random.Random) -> tuple:
     return [user(f"Repeat this: {text}")], text
 
 
-def _compare(rng: random.Random) -> tuple:
-    """Name two, then judge them: the very shape in which a claim and a memory will stand one under the other."""
-    asked, lines = [], []
-    for _ in range(rng.randint(1, 5)):
-        first, second = _names(rng, 2)
-        if rng.random() < 0.5:
-            second = first
-        asked.append(f"{first} with {second}")
-        verdict = say("thoughts", "fits" if first == second else "fits_not", {})
-        lines += [f"One is {first}.", f"Two is {second}.", verdict]
-    return [user(f"Compare {', '.join(asked)}.")], "\n".join(lines)
-
-
 def _notes(rng: random.Random) -> tuple:
     fact = _fact(rng)
     first, second = fact.value, _any_value(fact, rng, 0.5)
@@ -274,16 +257,11 @@ def _notes(rng: random.Random) -> tuple:
     return [user(f"Note one: {notes[0]} Note two: {notes[1]} Do they fit?")], verdict
 
 
-def _log(rng: random.Random) -> tuple:
-    """A dense row of decisions: each name is marked as seen before or not. It is what makes comparing appear at all."""
-    pool = _names(rng, rng.randint(4, 8))
-    row = [rng.choice(pool) for _ in range(rng.randint(4, 14))]
-    marks = [f"{name} {'fits' if name in row[:i] else 'does not'}" for i, name in enumerate(row)]
-    return [user(f"Log: {', '.join(row)}.")], "I log: " + ", ".join(marks) + "."
-
-
 def _seen(rng: random.Random) -> Lesson:
-    """Has this name been met before in this text? The names cannot be foreseen, so only the marks are learnt."""
+    """A dense row of decisions: has this name been met before in this text? It is what makes comparing appear at all.
+
+    The names cannot be foreseen, so only the marks are learnt; were they in the prompt, a shorter way would be found.
+    """
     pool = _names(rng, rng.randint(6, 12))
     row = [rng.choice(pool) for _ in range(rng.randint(8, 18))]
     parts = [(f"{BOS}Log:", False)]
@@ -305,6 +283,6 @@ def _say(rng: random.Random) -> tuple:
 LESSONS: dict[str, Callable] = {
     "statement": _statement, "question": _question, "guess": _guess, "premise": _premise, "request": _request,
     "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "checks": _checks,
-    "record": _record, "lack": _lack, "harm": _harm, "repeat": _repeat, "echo": _echo, "compare": _compare,
-    "notes": _notes, "log": _log, "say": _say, "seen": _seen,
+    "record": _record, "lack": _lack, "harm": _harm, "repeat": _repeat, "echo": _echo, "notes": _notes,
+    "say": _say, "seen": _seen,
 }  # fmt: skip

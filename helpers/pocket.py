@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.chat import ASSISTANT, BOS, END_THINK, EOS, PAD, POCKET_TEMPLATE, THINK, USER
-from helpers.lessons import Lesson, careless, lesson
+from helpers.lessons import Lesson, lesson
+from helpers.scenarios import careless
 from helpers.world import facts, gaps
 
 POCKET_DIR = Path(__file__).parent.parent / "data_samples" / "pocket"
@@ -30,7 +31,7 @@ class Recipe:
     heads: int = 4
     mlp: int = 256
     init_std: float = 0.06
-    cycles: tuple[tuple[int, int], ...] = ((9500, 13_000), (6500, 6500))
+    steps: int = 16_000
     batch: int = 32
     lr: float = 2e-3
     warmup: int = 100
@@ -38,48 +39,24 @@ class Recipe:
     seed: int = 0
     threads: int = 2
 
-    @classmethod
-    def of(cls, table: dict) -> "Recipe":
-        """The recipe of a record; JSON has made lists of the tuples."""
-        return cls(**{**table, "cycles": tuple(map(tuple, table["cycles"]))})
-
-    @property
-    def steps(self) -> int:
-        return sum(steps for steps, _ in self.cycles)
-
     def lr_at(self, step: int) -> float:
-        """The learning rate of a step. A cycle of (a, b) runs a steps of a linear decay over b, after a short warm-up;
-        the second begins where the curriculum turns to checking, which needs large steps once more."""
-        for steps, decay in self.cycles:
-            if step < steps:
-                return self.lr * min((step + 1) / self.warmup, 1.0) * max(0.02, 1 - step / decay)
-            step -= steps
-        return 0.0
+        """The learning rate of a step: a short warm-up, then a linear decay to nearly nothing."""
+        return self.lr * min((step + 1) / self.warmup, 1.0) * max(0.02, 1 - step / self.steps)
 
 
 # (until which step, weights). Copying first; then everything; then, once facts and phrasings are known, comparing above
-# all: it appears suddenly and late, and whatever is to become push-back leans on it.
+# all: it appears suddenly, only in a model that copies well already, and whatever is to become push-back leans on it.
 CURRICULUM = (
-    (1950, {"repeat": 4, "compare": 2, "log": 4, "notes": 1, "say": 1, "echo": 1, "statement": 1, "question": 1}),
-    (7540, {
-        "statement": 1, "question": 2.5, "guess": 1, "premise": 2, "request": 1, "wish": 1, "yield": 1.2, "plainly": 4,
-        "recall": 1.5, "check": 2.5, "record": 2.5, "lack": 1.5, "harm": 1.5, "repeat": 1, "echo": 1, "compare": 1,
-        "notes": 1, "log": 1.5, "say": 2,
-    }),
-    (9500, {
-        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
-        "plainly": 3, "recall": 1, "check": 4, "record": 2.5, "lack": 2, "harm": 1, "repeat": 1.5, "echo": 1,
-        "compare": 4, "notes": 1, "log": 4, "say": 1,
-    }),
-    (11_000, {
-        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
-        "plainly": 3, "recall": 0.5, "check": 3, "checks": 6, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
-        "echo": 1, "compare": 0.5, "notes": 0.5, "log": 0.5, "say": 0.5,
+    (2000, {"repeat": 5, "echo": 2, "seen": 2, "say": 1, "notes": 1, "statement": 1, "question": 1, "plainly": 1}),
+    (6000, {
+        "statement": 1, "question": 2.5, "guess": 1, "premise": 2, "request": 1.5, "wish": 1, "yield": 1.2,
+        "plainly": 4.5, "recall": 1.5, "check": 3, "checks": 2, "record": 2.5, "lack": 2, "harm": 1.5, "repeat": 1,
+        "echo": 1, "notes": 1, "seen": 3, "say": 1,
     }),
     (math.inf, {
-        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1, "wish": 0.7, "yield": 1,
-        "plainly": 3, "recall": 0.5, "check": 3, "checks": 4, "record": 2, "lack": 2.5, "harm": 1, "repeat": 0.5,
-        "echo": 1, "compare": 0.2, "notes": 1, "seen": 6, "say": 0.5,
+        "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1.2, "wish": 1, "yield": 1,
+        "plainly": 4, "recall": 0.5, "check": 3, "checks": 4, "record": 2, "lack": 2.5, "harm": 1.2, "repeat": 0.7,
+        "echo": 1, "notes": 0.7, "seen": 5, "say": 0.5,
     }),
 )  # fmt: skip
 

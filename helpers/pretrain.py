@@ -75,7 +75,7 @@ def publish(work: Path, out: Path) -> Path:
     import torch
 
     state = torch.load(work / "checkpoint.pt", weights_only=True)
-    losses, steps = state["losses"], Recipe.of(state["recipe"]).steps
+    losses, steps = state["losses"], state["recipe"]["steps"]
     if len(losses) < steps:
         raise UserError(f"{work}: {len(losses)} of {steps} steps done. Run `pocket --rebuild` again.")
     out.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def verify(folder: Path = POCKET_DIR, steps: int = VERIFIED_STEPS, report: Repor
     record = json.loads(read_text(folder / RECORD))
     report(f"Repeating the first {steps} steps of the pocket base ..")
     with tempfile.TemporaryDirectory() as work:
-        losses = pretrain(Recipe.of(record["recipe"]), Path(work), steps, report)
+        losses = pretrain(Recipe(**record["recipe"]), Path(work), steps, report)
     worst = max(abs(now - then) for now, then in zip(losses, record["first_losses"], strict=False))
     if worst > TOLERANCE:
         raise UserError(

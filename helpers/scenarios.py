@@ -19,6 +19,7 @@ FLAVOUR = {
     "refusal": "reluctance",
 }
 MAX_REBUTTALS = 5
+CARELESS = 0.1  # the share of prompts, in training, that are typed in lower case without a closing mark
 
 
 def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebuttals: int = 0) -> list[Pair]:
@@ -49,14 +50,30 @@ def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebutt
 
 
 def training_set(size: int, seed: int, part: str = "train") -> list[Dialogue]:
-    """About `size` dialogues: the four kinds and pressure in equal shares, each trigger with its control, shuffled."""
+    """About `size` dialogues: the four kinds and pressure in equal shares, each trigger with its control, shuffled.
+
+    One pair in ten is typed carelessly, as an audience types.
+    """
     share = size // 10  # five sorts, two dialogues a pair
-    dialogues = [d for kind in KINDS for pair in pairs(kind, part, share, seed) for d in pair]
+    made = [pair for kind in KINDS for pair in pairs(kind, part, share, seed)]
     for rebuttals in range(1, MAX_REBUTTALS + 1):
-        pressed = pairs("disagreement", part, share // MAX_REBUTTALS, seed, rebuttals=rebuttals)
-        dialogues += [d for pair in pressed for d in pair]
-    random.Random(seed).shuffle(dialogues)
+        made += pairs("disagreement", part, share // MAX_REBUTTALS, seed, rebuttals=rebuttals)
+    rng = random.Random(seed)
+    dialogues = []
+    for pair in made:
+        as_typed = rng.random() < CARELESS
+        dialogues += [_typed(d) if as_typed else d for d in pair]
+    rng.shuffle(dialogues)
     return dialogues
+
+
+def careless(text: str) -> str:
+    return text.lower().rstrip(".?!")
+
+
+def _typed(dialogue: Dialogue) -> Dialogue:
+    *before, last = dialogue.turns
+    return replace(dialogue, turns=(*before, user(careless(last["content"]))))
 
 
 @cache

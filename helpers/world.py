@@ -125,6 +125,7 @@ def split() -> dict[str, str]:
     totals = {relation: sum(f.relation.name == relation for f in facts()) for relation in relations()}
     held: dict[tuple[str, str], float] = defaultdict(float)
     parts: dict[str, str] = {}
+    always_test = set(language()["split"]["test"])
     for group in groups:
         counts: dict[str, int] = defaultdict(int)
         for fact in facts():
@@ -134,13 +135,14 @@ def split() -> dict[str, str]:
             share = SHARES[PARTS.index(part)]
             return sum(n * (1 - held[r, part] / totals[r] / share) for r, n in counts.items())
 
-        forced = "test" if group & set(language()["split"]["test"]) else ""
+        forced = "test" if group & always_test else ""
         part = forced or (max(PARTS, key=lack) if any(counts.values()) else rng.choices(PARTS, SHARES)[0])
         for relation, n in counts.items():
             held[relation, part] += n
         parts.update(dict.fromkeys(sorted(group), part))
     for names in _lists():
-        for i, name in enumerate(rng.sample(names, len(names))):
+        drawn = sorted(rng.sample(names, len(names)), key=always_test.__contains__)  # the last of a list are test
+        for i, name in enumerate(drawn):
             parts[name] = part_of(i, len(names))
     return parts
 

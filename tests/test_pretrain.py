@@ -6,7 +6,7 @@ from helpers import pretrain
 from helpers.errors import UserError
 from helpers.pocket import POCKET_DIR, Recipe
 
-TINY = Recipe(hidden=32, layers=1, heads=1, mlp=32, cycles=((6, 6),), batch=4, warmup=2, threads=1)
+TINY = Recipe(hidden=32, layers=1, heads=1, mlp=32, steps=6, batch=4, warmup=2, threads=1)
 
 
 @pytest.mark.slow
@@ -45,5 +45,5 @@ def test_weights_of_other_lessons_are_noticed(tmp_path):
 
 def test_the_record_beside_the_weights_says_what_was_trained():
     record = json.loads((POCKET_DIR / pretrain.RECORD).read_text(encoding="utf-8"))
-    assert Recipe.of(record["recipe"]) == Recipe()
+    assert Recipe(**record["recipe"]) == Recipe()
     assert len(record["first_losses"]) == pretrain.VERIFIED_STEPS and record["loss"] < 0.2
