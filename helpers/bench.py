@@ -58,6 +58,7 @@ def run(quick: bool = False, scale: Scale = SCALES["pocket"], adapter: str | Non
         for name in REPLIES:
             count = single if name == "one at a time" else batched
             _keep_faster(result["replies"], name, _in_child("reply", name, scale.name, model, count))
+    result["relay"] = _in_child("relay", 1 if quick else 3)
     for name, row in result["replies"].items():
         if "trouble" in row:
             raise UserError(f"{model} could not be timed, {name}: {row['trouble']}")
@@ -92,6 +93,11 @@ def table(result: dict) -> str:
     for name, words in REPLIES.items():
         row = result["replies"][name]
         lines.append(f"  {words:48}{row['tokens_per_second']:10.0f}{row['threads']:12}{'':8}{row['peak_mb']:10.0f}")
+    relay = result.get("relay", {})
+    if "ratio" in relay:
+        hands = f"{relay['concurrency']} at a time, {relay['latency']} s a call"
+        pace = f"{relay['calls_per_second']:10.1f} calls/s, {relay['ratio']:.0%} of the ideal"
+        lines += ["", f"  {'the relay, ' + hands:48}{pace}"]
     lines += ["", f"  equal replies: {result['equal_replies']:.1%} of {result['compared']}"]
     lines += [f"  {name}: {ratio:.2f} times" for name, ratio in result["ratios"].items() if ratio]
     return "\n".join(lines)
@@ -113,7 +119,7 @@ def main(options) -> None:
 def child(kind: str, *arguments: str) -> None:
     """One part, measured in this process; the result is written as JSON to the file named last."""
     *arguments, out = arguments
-    measured = {"train": _train, "reply": _reply}[kind](*arguments)
+    measured = {"train": _train, "reply": _reply, "relay": _relay}[kind](*arguments)
     write_text(Path(out), json.dumps({**measured, "peak_mb": round(_peak_bytes() / 1e6, 1)}))
 
 
@@ -199,6 +205,12 @@ def _reply(name: str, scale_name: str, model: str, count: str) -> dict:
         "replies_per_second": round(len(made) / took, 2),
         "said": [loaded.decode(ids) for ids in made],
     }
+
+
+def _relay(waves: str) -> dict:
+    from helpers.stand_in import throughput
+
+    return throughput(waves=int(waves))
 
 
 # -- small things --------------------------------------------------------------------------------------------------

@@ -72,8 +72,8 @@ def synthesise(
     """Have the six personas work on every scenario, and write the dialogues to `out`.
 
     model: any LiteLLM name, or `local`. scenarios: a JSONL file (default: the pocket world); the first `count` of them.
-    max_cost in US dollars and max_tokens cap all runs on this file together. Called again it goes on where it was; fresh
-    begins anew. UserError says in one line what stopped it; what is done is kept.
+    max_cost in US dollars and max_tokens cap all runs on this file together. Called again it goes on where it was;
+    fresh begins anew. UserError says in one line what stopped it; what is done is kept.
     """
     begun = time.perf_counter()
     if concurrency < 1 or (count is not None and count < 1):

@@ -111,3 +111,15 @@ def test_the_demo_opens_no_connection_and_installs_nothing(guarded):
     done, attempts = guarded("-m", "helpers", "demo")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert attempts == []
+
+
+@pytest.mark.slow
+def test_the_relay_offline_opens_no_connection(guarded, tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from helpers.synthesis import synthesise\n"
+        "print(synthesise(count=10, out=Path(sys.argv[1])))\n"
+    )
+    done, attempts = guarded("-c", program, str(tmp_path / "out.jsonl"))
+    assert done.returncode == 0, done.stderr
+    assert "records=10" in done.stdout
+    assert attempts == []

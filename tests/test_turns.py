@@ -34,7 +34,8 @@ def test_a_fence_and_thinking_before_it_are_let_pass(wrapped):
         ('{"thought_stream": "Hm."}', "stop", "friction_moments: Field required"),
         ('{"thought_stream": "Hm.", "friction_moments": [], "mood": 1}', "stop", "mood: Extra"),
         ('{"thought_stream": 3, "friction_moments": []}', "stop", "thought_stream: Input should be a valid string"),
-        (turn("  "), "stop", "thought_stream: it is empty"),
+        (turn("  "), "stop", "thought_stream: it holds no word"),
+        (turn("..", ".."), "stop", "thought_stream: it holds no word"),
         (turn("x" * 2000), "stop", "thought_stream: it has 2000 characters"),
         (turn("So be it.</think>"), "stop", "tag </think>"),
         (turn("So be it.<|im_end|>"), "stop", "tag <|im_end|>"),
@@ -52,5 +53,5 @@ def test_what_cannot_be_used_is_refused_with_the_reason(text, finish, reason):
 def test_the_answer_is_taken_as_it_is_written():
     said = parse(FinalAnswer, '{"final_answer": " Two lines.\\n\\nHere. "}', "stop")
     assert said.final_answer == "Two lines.\n\nHere."
-    with pytest.raises(Invalid, match="final_answer: it is empty"):
+    with pytest.raises(Invalid, match="final_answer: it holds no word"):
         parse(FinalAnswer, '{"final_answer": ""}', "stop")
