@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
+from helpers.calls import litellm_quietly
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
@@ -104,8 +105,7 @@ class Book:
 
 def register() -> Book:
     """Make `local` a provider of LiteLLM; returns the book that its calls are answered from."""
-    import litellm
-
+    litellm = litellm_quietly()
     book = Book()
 
     class Offline(litellm.CustomLLM):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from helpers.budget import Budget
 
 OFTEN = 0.1  # seconds between two writings of the line
+BAR = 20  # characters
 
 
 class Meter:
@@ -39,11 +40,12 @@ class Meter:
         if self._first is None:
             self._first = finished - 1
         line = self._line(done, aside, now)
+        bar = f"  [{'=' * (finished * BAR // self.total):<{BAR}}]"
         tenths = finished * 10 // self.total
         if self._live:
             if now - self._last >= OFTEN or finished == self.total:
                 self._last = now
-                self._write(line)
+                self._write(bar + line)
         elif tenths > self._tenths:
             self._tell(line)
         self._tenths = tenths

@@ -17,34 +17,48 @@ from helpers.dialogue import Agent, Dialogue, check
 from helpers.errors import UserError
 from helpers.scenarios import FLAVOUR, training_set
 
-BLOCK = 200  # dialogues of the pocket world at a time: twenty pairs of each of the five sorts
+BLOCK = 400  # dialogues of the pocket world at a time
 FIELDS = {"id", "user_input", *(one.name for one in fields(Dialogue))}
 
 
 def pocket_scenarios(count: int, seed: int = 0) -> Iterator[Dialogue]:
-    """About `count` scenarios of the pocket world, mates together, the five sorts in turn; fewer when it holds no more.
+    """About `count` scenarios of the pocket world, mates together; fewer when it holds no more.
 
-    A larger count begins with those of a smaller one, so that a set can grow.
+    A larger count begins with those of a smaller one, so that a set can grow, and each beginning has the shares of the
+    whole.
     """
     seen: set[str] = set()
     given = 0
     for block in itertools.count():
-        pairs = defaultdict(list)
-        for dialogue in training_set(BLOCK, seed * 1_000_000 + block):
-            pairs[dialogue.pair_id].append(dialogue)
-        sorts = defaultdict(list)
-        for pair in pairs.values():
-            if not seen & {half.id for half in pair}:
-                seen |= {half.id for half in pair}
-                sorts[pair[0].kind, len(pair[0].turns) > 1].append(pair)
-        if not sorts:
+        fresh = [pair for pair in _pairs(seed * 1_000_000 + block) if not seen & {half.id for half in pair}]
+        if not fresh:
             return
-        for pair in itertools.chain.from_iterable(itertools.zip_longest(*sorts.values())):
+        for pair in _mixed(fresh):
             if given >= count:
                 return
-            for half in sorted(pair or (), key=lambda half: half.role, reverse=True):  # the trigger first
+            if seen & {half.id for half in pair}:  # two pairs of a block may share a control
+                continue
+            seen |= {half.id for half in pair}
+            for half in pair:
                 yield replace(half, agents=(), final_answer="", metadata={**half.metadata, "seed": seed})
                 given += 1
+
+
+def _pairs(seed: int) -> list[list[Dialogue]]:
+    """The pairs of a block, the trigger first."""
+    pairs = defaultdict(list)
+    for dialogue in training_set(BLOCK, seed):
+        pairs[dialogue.pair_id].append(dialogue)
+    return [sorted(pair, key=lambda half: half.role, reverse=True) for pair in pairs.values()]
+
+
+def _mixed(pairs: list[list[Dialogue]]) -> list[list[Dialogue]]:
+    """The pairs of each sort spread evenly over the whole."""
+    sorts = defaultdict(list)
+    for pair in pairs:
+        sorts[pair[0].kind, len(pair[0].turns) > 1].append(pair)
+    placed = [((i + 0.5) / len(sort), pair) for sort in sorts.values() for i, pair in enumerate(sort)]
+    return [pair for _, pair in sorted(placed, key=lambda entry: entry[0])]
 
 
 def read_scenarios(path: Path) -> Iterator[Dialogue]:

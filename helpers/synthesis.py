@@ -83,15 +83,10 @@ def synthesise(
     def source() -> Iterator[Dialogue]:
         return islice(read_scenarios(scenarios), count) if scenarios else pocket_scenarios(count or COUNT)
 
-    offline = model == local_provider.NAME
-    plan = survey(source(), prompts, offline)
+    plan = survey(source(), prompts, offline=model == local_provider.NAME)
     if not plan.scenarios:
         raise UserError(f"{scenarios} holds no scenario.")
-    name = f"{local_provider.NAME}/relay" if offline else model
-    book = local_provider.register() if offline else None
-    if not offline:
-        check_model(model)
-    price = price_of(name)
+    name, book, price = provider(model)
     if max_cost is not None and price is None:
         raise UserError(f"LiteLLM has no price for {model}, so --max-cost cannot hold. Give --max-tokens instead.")
     with ExitStack() as stack:
@@ -114,6 +109,16 @@ def synthesise(
         records = shelf.finish(scenario.id for scenario in source())
     seconds = time.perf_counter() - begun
     return Outcome(out, records, len(shelf.bad), run.calls, budget.tokens, budget.cost, seconds)
+
+
+def provider(model: str) -> tuple[str, local_provider.Book | None, Price | None]:
+    """(its name for LiteLLM, the book that offline answers come from, its price); UserError when out of reach."""
+    if model == local_provider.NAME:
+        name, book = f"{model}/relay", local_provider.register()
+    else:
+        check_model(model)
+        name, book = model, None
+    return name, book, price_of(name)
 
 
 def survey(scenarios: Iterable[Dialogue], prompts: int, offline: bool) -> Plan:

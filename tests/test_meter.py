@@ -40,3 +40,4 @@ def test_on_a_terminal_one_line_is_written_over(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert out.count("\n") == 2 and out.count("\r") == 2
     assert out.endswith("done\n")
+    assert "[====================]" in out

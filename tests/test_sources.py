@@ -25,9 +25,14 @@ def test_every_scenario_is_there_once_with_its_mate_beside_it():
         assert (one.pair_id, one.role, other.role) == (other.pair_id, "trigger", "control")
 
 
-def test_the_five_sorts_take_turns():
-    sorts = Counter((d.kind, len(d.turns) > 1) for d in pocket_scenarios(500))
-    assert set(sorts.values()) == {100}
+@pytest.mark.parametrize("count", [100, 250, 500])
+def test_each_beginning_has_the_shares_of_the_training_set(count):
+    def shares(dialogues):
+        sorts = Counter((d.kind, len(d.turns) > 1) for d in dialogues)
+        return {sort: number / sorts.total() for sort, number in sorts.items()}
+
+    wanted, got = shares(training_set(2000, seed=0)), shares(pocket_scenarios(count))
+    assert all(abs(got[sort] - share) < 0.03 for sort, share in wanted.items())
 
 
 def test_they_hold_no_thoughts_and_no_answer_yet():

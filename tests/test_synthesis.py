@@ -59,7 +59,7 @@ def test_recorded_turns_are_replayed_and_it_says_so(tmp_path):
     recorded = [replace(d, gold=gold, metadata={"source": "hands"}) for d in training_set(50, seed=0)]
     path = write_dialogues(tmp_path / "recorded.jsonl", recorded)
     _, said = offline(tmp_path / "out.jsonl", None, scenarios=path)
-    assert "50 recorded turns, replayed" in said[0]
+    assert f"{len(recorded)} recorded turns, replayed" in said[0]
     made = list(read_dialogues(tmp_path / "out.jsonl"))
     assert [(d.agents, d.final_answer) for d in made] == [(d.agents, d.final_answer) for d in recorded]
     assert made[0].metadata["source"] == "recorded turns, replayed (hands)"
@@ -114,10 +114,12 @@ def test_the_estimate_comes_before_the_first_call(tmp_path, monkeypatch):
 
 
 def test_a_broken_scenario_is_found_before_anything_is_spent(tmp_path):
-    path = write_dialogues(tmp_path / "s.jsonl", training_set(20, seed=0))
+    whole = training_set(20, seed=0)
+    path = write_dialogues(tmp_path / "s.jsonl", whole)
     with path.open("a") as file:
         file.write("{broken\n")
-    with StandIn() as server, pytest.raises(UserError, match=r"s\.jsonl, line 17: .*nothing was asked"):
+    words = rf"s\.jsonl, line {len(whole) + 1}: .*nothing was asked"
+    with StandIn() as server, pytest.raises(UserError, match=words):
         run(server, tmp_path / "out.jsonl", None, scenarios=path)
     assert server.requests == []
 
