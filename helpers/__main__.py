@@ -111,8 +111,8 @@ VERBS = {
     "data": Verb(data, "write the dialogues of the pocket world", (SCALE,)),
     "synthesise": Verb(synthesise, "six personas write dialogues: offline, or with a model of your choice", (
         option("--model", default="local", metavar="NAME", help="any LiteLLM name, as ollama/qwen3 (default: offline)"),
-        option("--count", type=int, default=400, metavar="N", help="of the pocket world (default: %(default)s)"),
-        option("--scenarios", metavar="FILE", help="JSONL of prompts to work on, instead of the pocket world"),
+        option("--count", type=int, metavar="N", help="how many (default: 400 of the pocket world, all of a file)"),
+        option("--scenarios", metavar="FILE", help="JSONL of prompts to work on, as in data_samples/friction"),
         option("--out", metavar="FILE", help="where to (default: runs/<scale>/synthesised.jsonl)"),
         option("--concurrency", type=int, default=8, metavar="N", help="records at a time (default: %(default)s)"),
         option("--max-cost", type=float, metavar="USD", help="a cap that is never passed"),
