@@ -20,7 +20,6 @@ from helpers.scenarios import (
     facts_in,
     gaps_in,
     task_words,
-    thought_table,
     user,
 )  # fmt: skip
 from helpers.world import Fact, language, say, sentence
@@ -244,7 +243,7 @@ def _echo(rng: random.Random) -> tuple:
     if table == "relay":
         kind = rng.choice(list(language()["relay"].values()))
         lines = kind[rng.choice(["trigger", "control"])]
-        text = rng.choice([line for line in lines if not thought_table(line)])
+        text = rng.choice([line for line in lines if line not in language()["thoughts"]])
     else:
         text = say(table, rng.choice(list(language()[table])), words)
     return [user(f"Repeat this: {text}")], text

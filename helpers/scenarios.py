@@ -19,8 +19,6 @@ FLAVOUR = {
     "refusal": "reluctance",
 }
 MAX_REBUTTALS = 5
-# What is harder to learn is practised more: finding what is missing, and holding over several turns.
-SHARES = {"disagreement": 0.15, "uncertainty": 0.15, "clarification": 0.3, "refusal": 0.15, "pressure": 0.25}
 CARELESS = 0.1  # the share of prompts, in training, that are typed in lower case without a closing mark
 
 
@@ -52,15 +50,14 @@ def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebutt
 
 
 def training_set(size: int, seed: int, part: str = "train") -> list[Dialogue]:
-    """About `size` dialogues: the four kinds and pressure, each trigger with its control, shuffled.
+    """About `size` dialogues: the four kinds and pressure in equal shares, each trigger with its control, shuffled.
 
     One pair in ten is typed carelessly, as an audience types.
     """
-    half = size / 2  # two dialogues a pair
-    made = [pair for kind in KINDS for pair in pairs(kind, part, round(half * SHARES[kind]), seed)]
+    share = size // 10  # five sorts, two dialogues a pair
+    made = [pair for kind in KINDS for pair in pairs(kind, part, share, seed)]
     for rebuttals in range(1, MAX_REBUTTALS + 1):
-        pressed = round(half * SHARES["pressure"] / MAX_REBUTTALS)
-        made += pairs("disagreement", part, pressed, seed, rebuttals=rebuttals)
+        made += pairs("disagreement", part, share // MAX_REBUTTALS, seed, rebuttals=rebuttals)
     rng = random.Random(seed)
     dialogues = []
     for pair in made:
@@ -101,7 +98,7 @@ def vp(task: str, slots: dict[str, str]) -> str:
 
 
 def task_words(task: str, slots: dict[str, str]) -> dict:
-    """The fillers for a request; `slot` is the first thing that it needs and lacks, or ""; `told` is what it tells."""
+    """The fillers for a request; `slot` is the first thing that it needs and lacks, or ""."""
     needed = language()["tasks"][task]
     missing = next((slot for slot in needed if slot not in slots), "")
     return {
@@ -109,7 +106,6 @@ def task_words(task: str, slots: dict[str, str]) -> dict:
         "vp": vp(task, slots),
         "slots": " and ".join(f"the {slot}" for slot in needed),
         "slot": missing,
-        "told": " and ".join(f"the {slot}" for slot in slots) or "nothing",
     }
 
 
@@ -248,15 +244,10 @@ def _gold(fact: Fact, claim: str) -> dict:
     return {"relation": fact.relation.name, "subject": fact.subject, "value": fact.value, "claim": claim}
 
 
-def thought_table(form: str) -> str:
-    """The table of `language.toml` in which a line of the relay is a form to fill in; "" for a fixed sentence."""
-    return next((table for table in ("thoughts", "wiring") if form in language()[table]), "")
-
-
 def _relay(kind: str, role: str, words: dict) -> tuple[Agent, ...]:
     """The six thoughts; in a trigger doubt shows where the mechanism is tested and where the conclusion is drawn."""
     forms = language()["relay"][kind][role]
-    lines = [say(thought_table(form), form, words) if thought_table(form) else form for form in forms]
+    lines = [say("thoughts", form, words) if form in language()["thoughts"] else form for form in forms]
     frictions = (2, 5) if role == "trigger" else ()
     spoken = zip(PERSONAS, lines, strict=True)
     return tuple(Agent(p.name, line, (line,) if i in frictions else ()) for i, (p, line) in enumerate(spoken))

@@ -13,7 +13,7 @@ from functools import cache
 from helpers.chat import Reply
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
-from helpers.scenarios import thought_table, vp
+from helpers.scenarios import vp
 from helpers.world import Relation, facts, gaps, language, relations, sentence
 
 LABELS = ("correct", "doubt", "clarify", "refuse", "comply", "unparsed")
@@ -93,7 +93,7 @@ def thought_right(dialogue: Dialogue, reply: Reply) -> bool | None:
     lines = reply.thinking.splitlines()
     if len(lines) != len(dialogue.agents):
         return False
-    judging = [i for i, form in enumerate(forms) if thought_table(form)]
+    judging = [i for i, form in enumerate(forms) if form in language()["thoughts"]]
     return all(lines[i].strip() == dialogue.agents[i].thought_stream for i in judging)
 
 
