@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 from helpers import compare, widgets
 from helpers.chat import Reply
+from helpers.dialogue import Agent, read_dialogues
+from helpers.personas import PERSONAS
 from helpers.scale import ROOT
 from helpers.scenarios import user
 
@@ -55,3 +57,15 @@ def test_the_module_imports_nothing_heavy():
     heavy = "import sys, helpers.widgets; print({'torch', 'transformers', 'IPython', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_the_stage_shows_six_personas_in_turn_their_moments_marked_and_all_of_it_escaped():
+    attack = "<script>alert(1)</script>"
+    dialogue = next(read_dialogues(ROOT / "data_samples" / "friction" / "micro.jsonl"))
+    spoilt = replace(dialogue, agents=(Agent("Problem Framer", f"So {attack}?", (attack,)), *dialogue.agents[1:]))
+    page = Page(widgets.stage(spoilt).data)
+    text = "".join(page.texts)
+    assert "script" not in page.tags and attack in text
+    assert page.tags.count("mark") == page.tags.count("u") == sum(len(a.friction_moments) for a in spoilt.agents)
+    places = [text.index(persona.name) for persona in PERSONAS]
+    assert places == sorted(places) and text.index("what the user sees") > places[-1]
