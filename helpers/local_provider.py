@@ -13,8 +13,7 @@ from helpers.calls import litellm_quietly
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
-from helpers.scenarios import _relay as relay_thoughts
-from helpers.scenarios import task_words
+from helpers.scenarios import relay_thoughts, task_words
 from helpers.world import Fact, facts, relations, say
 
 NAME = "local"

@@ -244,7 +244,7 @@ def _gold(fact: Fact, claim: str) -> dict:
     return {"relation": fact.relation.name, "subject": fact.subject, "value": fact.value, "claim": claim}
 
 
-def _relay(kind: str, role: str, words: dict) -> tuple[Agent, ...]:
+def relay_thoughts(kind: str, role: str, words: dict) -> tuple[Agent, ...]:
     """The six thoughts; in a trigger doubt shows where the mechanism is tested and where the conclusion is drawn."""
     forms = language()["relay"][kind][role]
     lines = [say("thoughts", form, words) if form in language()["thoughts"] else form for form in forms]
@@ -257,7 +257,7 @@ def _pair(kind: str, trigger: Half, control: Half, part: str, **extra) -> Pair:
     metadata = {"source": "pocket world grammar", "language": "en", "licence": "CC-BY-4.0", "part": part, **extra}
     made = []
     for role, (turns, words, answer, gold) in (("trigger", trigger), ("control", control)):
-        agents = _relay(kind, role, words)
+        agents = relay_thoughts(kind, role, words)
         made.append(Dialogue("", kind, role, tuple(turns), agents, answer, gold, FLAVOUR[kind], metadata))
     pair_id = hashlib.sha256("".join(d.id for d in made).encode()).hexdigest()[:16]
     return replace(made[0], pair_id=pair_id), replace(made[1], pair_id=pair_id)
