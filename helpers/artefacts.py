@@ -32,12 +32,18 @@ def parts(folder: Path) -> tuple[Path, Path | None]:
         if not (folder / "config.json").exists():
             raise UserError(f"{folder} holds no model: expected config.json or adapter_config.json in it.")
         return folder, None
-    named = str(read_json(folder / "adapter_config.json").get("base_model_name_or_path") or "")
+    named = base_named(folder)
     tail = Path(*re.split(r"[\\/]+", named.strip("\\/"))[-2:])
     for base in (Path(named), folder / named, ROOT / named, ROOT / tail):
         if named and (base / "config.json").exists():
             return base, folder
     raise UserError(f"{folder / 'adapter_config.json'}: its base model {named!r} is not here. Put the folder there.")
+
+
+def base_named(folder: Path) -> str:
+    """The base that an adapter folder names; "" for a folder that is no adapter."""
+    config = folder / "adapter_config.json"
+    return str(read_json(config).get("base_model_name_or_path") or "") if config.exists() else ""
 
 
 def check(folder: Path) -> None:

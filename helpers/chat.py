@@ -36,6 +36,20 @@ POCKET_TEMPLATE = (
     "{%- if add_generation_prompt %}{{ '<｜Assistant｜><think>\\n' }}{% endif %}"
 )
 
+# ChatML with the system prompt that SmolLM2 was trained with. No thought is opened: the base never writes one, the
+# tuned model opens its own, and so both answer the very same prompt. Thoughts of earlier turns are dropped as above.
+SMOLLM2_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+SMOLLM2_TEMPLATE = (
+    "{%- if messages[0].role != 'system' %}{{ '<|im_start|>system\\n" + SMOLLM2_SYSTEM + "<|im_end|>\\n' }}{% endif %}"
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message.role + '\\n' }}"
+    "{%- if message.role != 'assistant' or loop.last %}{{ message.content }}"
+    "{% else %}{{ message.content.split('</think>')[-1].lstrip('\\n') }}{% endif %}"
+    "{{- '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
 
 @dataclass(frozen=True)
 class Reply:

