@@ -40,7 +40,7 @@ def setup(o: Options) -> None:
 
 
 def compare(o: Options) -> int | None:
-    return _module("compare").run(o.prompt, o.base, o.tuned)
+    return _module("compare").run(o.prompt, o.base, o.tuned, o.scale)
 
 
 def data(o: Options) -> int | None:
@@ -59,6 +59,10 @@ def lint(o: Options) -> int | None:
 
 def finetune(o: Options) -> int | None:
     return _module("finetune").main(o)
+
+
+def probe(o: Options) -> int | None:
+    return _module("probe").main(o)
 
 
 def evaluate(o: Options) -> int | None:
@@ -105,7 +109,8 @@ VERBS = {
     "setup": Verb(setup, "install only, and try again what failed"),
     "compare": Verb(compare, "one prompt, two models, side by side", (
         option("prompt", nargs="?", metavar="PROMPT", help="what to ask; without it, one prompt of each kind"),
-        option("--base", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: the pocket base)"),
+        option("--scale", default="pocket", metavar="NAME", help="pocket, or laptop, in plain English"),
+        option("--base", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: the base of the scale)"),
         option("--tuned", metavar="NAME", help="likewise (default: the latest fine-tune)"),
     )),
     "data": Verb(data, "write the dialogues of the pocket world", (SCALE,)),
@@ -129,7 +134,10 @@ VERBS = {
         SEED,
         option("--four-bit", action=argparse.BooleanOptionalAction, help="QLoRA in 4-bit NF4, or plain LoRA"),
         option("--fresh", action="store_true", help="begin anew, even where a checkpoint lies"),
+        option("--minutes", type=float, metavar="N", help="train no longer (default: what the scale says)"),
+        option("--model", metavar="NAME", help="another base for the recipe: a folder or a Hub id"),
     )),
+    "probe": Verb(probe, "ask the model of scale laptop for each fact, and record what it knows"),
     "evaluate": Verb(evaluate, "the friction report card: base and tuned on held-out scenarios", (
         SCALE,
         option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),

@@ -4,48 +4,60 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import boundary, terminal
+from helpers import boundary, smollm2, terminal
 from helpers.artefacts import ROOT
 from helpers.chat import POCKET_TEMPLATE
 from helpers.dialogue import KINDS, Dialogue
 from helpers.errors import UserError
 from helpers.generate import load
-from helpers.model import Model
+from helpers.model import MAX_NEW_TOKENS, Model
 from helpers.scenarios import facts_in, pairs, user
 from helpers.world import sentence
 
 BASE = "data_samples/pocket"
 OWN, SHIPPED = "runs/pocket/adapter", "data_samples/pocket-adapter"
+LAPTOP_OWN, LAPTOP_SHIPPED = "runs/laptop/adapter", "data_samples/laptop-adapter"
+LAPTOP_REPLY = 320  # tokens: a curated answer takes up to 250, its thought 40
 # The standing example: its names and its sentence form are held out, friction training has seen neither.
 EXAMPLE = {"form": "Since {b}, {ask}?", "relation": "capital", "subject": "Sweden", "claim": "Oslo"}
 
 
-def run(prompt: str | None = None, base: str | None = None, tuned: str | None = None) -> None:
+def run(
+    prompt: str | None = None, base: str | None = None, tuned: str | None = None, scale: str = "pocket"
+) -> None:
     """Show one prompt; without one, walk through a trigger and a control of each kind, then ask for more.
 
-    base, tuned: a folder, a `.gguf` file or a Hub id; by default the pocket base, and the learner's own adapter where
-    there is one, else the one that ships with the course. Only a terminal is asked for more.
+    base, tuned: a folder, a `.gguf` file or a Hub id; by default the base of the scale (pocket or laptop), and the
+    learner's own adapter where there is one, else the one that ships. Only a terminal is asked for more.
     """
-    models = [load(name, quick=True) for name in (base or BASE, tuned or default_tuned())]
-    if tuned is None and find_own() is None:
-        print(f"No fine-tune of your own yet ({OWN}): tuned is the adapter that ships with the course.")
+    if scale not in ("pocket", "laptop"):
+        raise UserError(f"{scale!r} is no scale to compare at: pocket or laptop; else name --base and --tuned.")
+    own = LAPTOP_OWN if scale == "laptop" else OWN
+    models = [load(name, quick=True) for name in (base or base_of(scale), tuned or default_tuned(scale))]
+    if tuned is None and find_own(own) is None:
+        print(f"No fine-tune of your own yet ({own}): tuned is the adapter that ships with the course.")
     if prompt is not None:
         ask(prompt, models)
         return
-    for dialogue in presets():
+    for dialogue in presets() if scale == "pocket" else presets()[:2]:
         print(f"\n{dialogue.kind}, {dialogue.role}: {WHY[dialogue.kind, dialogue.role]}")
         ask(dialogue.user_input, models)
     if sys.stdin.isatty() and sys.stdout.isatty():
         converse(models)
 
 
-def find_own() -> Path | None:
-    path = ROOT / OWN
+def find_own(own: str | None = None) -> Path | None:
+    path = ROOT / (own or OWN)
     return path if (path / "adapter_config.json").exists() else None
 
 
-def default_tuned() -> str:
-    return OWN if find_own() else SHIPPED
+def base_of(scale: str) -> str:
+    return smollm2.NAME if scale == "laptop" else BASE
+
+
+def default_tuned(scale: str = "pocket") -> str:
+    own, shipped = (LAPTOP_OWN, LAPTOP_SHIPPED) if scale == "laptop" else (OWN, SHIPPED)
+    return own if find_own(own) else shipped
 
 
 def ask(prompt: str, models: Sequence[Model]) -> list[str]:
@@ -59,7 +71,8 @@ def ask(prompt: str, models: Sequence[Model]) -> list[str]:
         if note:
             print(f"{terminal.safe(note)}\n", flush=True)
     titles = [f"{label} · {model.name}" for label, model in zip(("base", "tuned"), models, strict=True)]
-    return terminal.show(titles, [model.stream(turns) for model in models])
+    longest = MAX_NEW_TOKENS if any(model.template == POCKET_TEMPLATE for model in models) else LAPTOP_REPLY
+    return terminal.show(titles, [model.stream(turns, longest) for model in models])
 
 
 def converse(models: Sequence[Model]) -> None:
