@@ -81,7 +81,9 @@ def _nearest(prompt: str) -> list[tuple[str, float, Form]]:
         matcher.set_seq1(form.skeleton.split())
         scored.append((matcher.ratio(), form))
     scored.sort(key=lambda pair: -pair[0])
-    exact = [(plain, SequenceMatcher(None, form.skeleton, plain, False).ratio(), form) for _, form in scored[:40]]
+    best = {(form.kind, form.about): form for _, form in reversed(scored)}  # one of each sort, where all are as unlike
+    chosen = dict.fromkeys([*(form for _, form in scored[:40]), *list(best.values())[-40:]])
+    exact = [(plain, SequenceMatcher(None, form.skeleton, plain, False).ratio(), form) for form in chosen]
     return sorted(exact, key=lambda entry: -entry[1])
 
 
