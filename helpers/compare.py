@@ -32,7 +32,9 @@ def run(
     """
     if scale not in ("pocket", "laptop"):
         raise UserError(f"{scale!r} is no scale to compare at: pocket or laptop; else name --base and --tuned.")
-    own = LAPTOP_OWN if scale == "laptop" else OWN
+    own, shipped = (LAPTOP_OWN, LAPTOP_SHIPPED) if scale == "laptop" else (OWN, SHIPPED)
+    if tuned is None and not (find_own(own) or find_own(shipped)):
+        raise UserError(f"There is no fine-tune at scale {scale} yet. Run: python -m helpers finetune --scale {scale}")
     models = [load(name, quick=True) for name in (base or base_of(scale), tuned or default_tuned(scale))]
     if tuned is None and find_own(own) is None:
         print(f"No fine-tune of your own yet ({own}): tuned is the adapter that ships with the course.")

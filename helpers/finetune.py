@@ -21,7 +21,7 @@ from helpers.dialogue import Dialogue, read_dialogues, read_text, to_json, write
 from helpers.errors import UserError
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.time_limit import time_limit
-from helpers.trainer import build, engine_of
+from helpers.trainer import build, engine_of, rounds
 
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
 
@@ -103,7 +103,7 @@ def finetune(
         trained = replace(scale, dtype=str(trainer.model.dtype).removeprefix("torch."))
         card = RunCard(
             engine, plain_because, base_name(scale.model), _device(trainer), scale.four_bit, seed,
-            len(trainer.train_dataset), len(trainer.eval_dataset), left_out, digest, trainer.state.global_step,
+            len(trainer.train_dataset) // rounds(scale), len(trainer.eval_dataset), left_out, digest, trainer.state.global_step,
             int(trainer.state.num_input_tokens_seen), round(time.perf_counter() - started, 1),
             _last(log, "loss"), _last(log, "eval_loss"), _recipe(trained), _versions(),
             f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}"
@@ -320,7 +320,7 @@ def main(options) -> None:
         scale = replace(scale, model=options.model)
     folder = run_dir(scale)
     path = folder / "dialogues.jsonl"
-    if scale.name == "laptop" and not path.exists():
+    if scale.name == "laptop" and (options.fresh or not path.exists()):
         write_dialogues(path, plain_english.training_set(options.seed))
         print(f"Made the dialogues from the curated set and the facts that the base knows: {path}", flush=True)
     dialogues = list(read_dialogues(path))

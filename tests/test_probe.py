@@ -1,0 +1,76 @@
+"""What counts as a right answer, and what a record of them says."""
+
+import json
+
+import pytest
+
+from helpers import probe
+from helpers.chat import Reply
+from helpers.errors import UserError
+from helpers.world import SHARES
+
+
+def fact(relation: str, subject: str):
+    return next(f for f in probe.table() if (f.relation.name, f.subject) == (relation, subject))
+
+
+@pytest.mark.parametrize(
+    ("relation", "subject", "reply", "right"),
+    [
+        ("capital", "Sweden", "The capital of Sweden is Stockholm.", True),
+        ("capital", "Sweden", "Oslo, and not Stockholm.", False),  # what it names first is its answer
+        ("capital", "Brazil", "It is Brasília.", True),
+        ("city", "Manchester", "Manchester is in the United Kingdom.", True),
+        ("company", "Toyota", "Toyota is Japanese.", False),
+        ("legs", "a spider", "A spider has 8 legs.", True),
+        ("symbol", "C", "The chemical symbol for carbon is C.", True),
+        ("sum", "2 + 3", "2 + 3 = 5", True),
+        ("capital", "Sweden", "", False),
+    ],
+)
+def test_the_first_value_that_a_reply_names_is_its_answer(relation, subject, reply, right):
+    assert probe.is_right(reply, fact(relation, subject)) is right
+
+
+def test_each_fact_is_asked_in_three_different_phrasings_that_do_not_give_the_answer_away():
+    for one in probe.table():
+        asked = probe.questions(one)
+        assert len(set(asked)) == 3
+        assert not any(f" {one.value} " in text for text in asked), asked
+
+
+class Sure:
+    """Answers every question about capitals rightly, in the first phrasing any, and no other."""
+
+    def replies(self, asked, limit, progress=None):
+        truth = {text: (one, i) for one in probe.table() for i, text in enumerate(probe.questions(one))}
+        found = [truth[turns[0]["content"]] for turns in asked]
+        return [Reply("", f.value if f.relation.name == "capital" or i == 0 else "no idea") for f, i in found]
+
+
+def test_right_in_all_three_is_known_and_the_rest_is_in_between_or_unknown(tmp_path):
+    found = probe.probe(Sure())
+    assert {one.sort for one in found if one.relation == "capital"} == {probe.KNOWN}
+    assert {one.sort for one in found if one.relation == "author"} == {probe.BETWEEN}
+    assert probe.Probed("capital", "Sweden", 0, ()).sort == probe.UNKNOWN
+    assert probe.sorts(probe.write(found, tmp_path / "k.json"))["capital", "Sweden"] == probe.KNOWN
+
+
+def test_the_record_covers_the_fact_table_and_its_counts_follow_from_its_replies():
+    rows = {(row["relation"], row["subject"]): row for row in json.loads(probe.RECORD.read_text("utf-8"))["facts"]}
+    for one in probe.table():
+        row = rows[one.relation.name, one.subject]
+        assert row["right"] == sum(probe.is_right(reply, one) for reply in row["replies"])
+
+
+def test_a_damaged_record_is_named(tmp_path):
+    (tmp_path / "k.json").write_text('{"facts": [{"relation"', encoding="utf-8")
+    with pytest.raises(UserError, match=r"k\.json is damaged"):
+        probe.sorts(tmp_path / "k.json")
+
+
+def test_what_is_measured_is_never_trained_on():
+    assert probe.part(fact("capital", "France")) == "test"  # asked in plain.jsonl
+    assert probe.part(fact("capital", "Sweden")) == "test"  # as in the pocket world
+    parts = [probe.part(one) for one in probe.table()]
+    assert abs(parts.count("train") / len(parts) - SHARES[0]) < 0.1
