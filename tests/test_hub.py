@@ -74,7 +74,7 @@ def test_without_being_told_nothing_is_sent_and_everything_is_shown(stand_in):
 def test_told_to_it_uploads_in_one_commit_to_a_private_set(stand_in):
     hub.publish_dataset("me/friction", send=True, report=lambda line: None)
     created = next(json.loads(body) for path, body in stand_in.requests if path == "/api/repos/create")
-    assert created["private"] is True and created["type"] == "dataset"
+    assert created == {"name": "friction", "organization": "me", "type": "dataset", "visibility": "private"}
     (commit,) = [body for path, body in stand_in.requests if "/commit/" in path]
     sent = {}
     for line in map(json.loads, commit.splitlines()):
