@@ -10,6 +10,7 @@ from helpers.artefacts import REPAIR, check, header, identity, read_json
 from helpers.engines import LlamaCpp, llama_cpp
 from helpers.engines import said as llama_said
 from helpers.errors import UserError
+from helpers.model import MAX_CONTEXT
 
 WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
@@ -18,9 +19,9 @@ PREFIX = "base_model.model."
 class Adapted(LlamaCpp):
     """A GGUF base with an adapter on it; where the base runs as well, its weights are in memory only once."""
 
-    def __init__(self, name: str, path: Path, adapter: Path, template: str = ""):
-        """adapter: as `as_gguf` writes it."""
-        super().__init__(name, path, template)
+    def __init__(self, name: str, path: Path, adapter: Path, template: str = "", longest: int = MAX_CONTEXT):
+        """adapter: as `as_gguf` writes it; the rest as for the base."""
+        super().__init__(name, path, template, longest)
         self._adapter = llama_cpp().llama_adapter_lora_init(self._model, str(adapter).encode())
         if not self._adapter:  # it is freed with the weights
             raise UserError(f"{name} is an adapter of another base than {path.name}: {llama_said()}. Train it again.")

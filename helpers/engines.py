@@ -137,17 +137,18 @@ class LlamaCpp(Model):
 
     engine = "llama.cpp"
 
-    def __init__(self, name: str, path: Path, template: str = ""):
-        """template: instead of the one that the file holds."""
+    def __init__(self, name: str, path: Path, template: str = "", longest: int = MAX_CONTEXT):
+        """template: instead of the one that the file holds. longest: of prompt and reply, for which memory is kept."""
         api = llama_cpp()
         self._weights = _weights(path)
         self._model = self._weights.pointer
-        self.context = min(api.llama_model_n_ctx_train(self._model), MAX_CONTEXT)
+        self.context = min(api.llama_model_n_ctx_train(self._model), longest)
         self._context = api.llama_init_from_model(self._model, self._context_settings(path))
         if not self._context:
             raise UserError(f"{path}: llama.cpp finds no memory for {self.context} tokens ({_said[-1]}).")
         weakref.finalize(self, _free, self._context, self._weights)
         self._vocab = api.llama_model_get_vocab(self._model)
+        self._pieces: dict[int, bytes] = {}
         self.name, self.identity = name, identity(path)
         self.template = template or one_template(name, self._metadata("tokenizer.chat_template"))
         self.bos, self.eos = (self._text(find(self._vocab)) for find in (api.llama_vocab_bos, api.llama_vocab_eos))
@@ -198,9 +199,12 @@ class LlamaCpp(Model):
         return buffer.value.decode()
 
     def _piece(self, token: int) -> bytes:
-        buffer = ctypes.create_string_buffer(512)
-        size = llama_cpp().llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
-        return buffer.raw[: max(size, 0)]
+        """Looked up once: a stream decodes all that was written so far at every token."""
+        if token not in self._pieces:
+            buffer = ctypes.create_string_buffer(512)
+            size = llama_cpp().llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            self._pieces[token] = buffer.raw[: max(size, 0)]
+        return self._pieces[token]
 
     def _text(self, token: int) -> str:
         return llama_cpp().llama_vocab_get_text(self._vocab, token).decode() if token >= 0 else ""

