@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.artefacts import ROOT, check, parts, read_json
+from helpers import adapters, smollm2
+from helpers.artefacts import ROOT, base_named, check, parts, read_json
 from helpers.dialogue import KINDS
 from helpers.engines import Transformers, llama_cpp
 from helpers.errors import UserError
@@ -225,4 +226,9 @@ def _whole(path: Path, write: Callable[[Path], None]) -> Path:
 
 def main(options) -> None:
     """The verb `export` of the command line."""
-    export(ROOT / "runs" / options.scale)
+    folder = ROOT / "runs" / options.scale
+    if smollm2.is_named(base_named(folder / "adapter")):  # its base is a GGUF file already
+        path = adapters.as_gguf(folder / "adapter", folder / "adapter.gguf")
+        print(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB, for the base {smollm2.gguf_file()}")
+        return
+    export(folder)

@@ -103,8 +103,8 @@ def finetune(
         trained = replace(scale, dtype=str(trainer.model.dtype).removeprefix("torch."))
         card = RunCard(
             engine, plain_because, base_name(scale.model), _device(trainer), scale.four_bit, seed,
-            len(trainer.train_dataset) // rounds(scale), len(trainer.eval_dataset), left_out, digest, trainer.state.global_step,
-            int(trainer.state.num_input_tokens_seen), round(time.perf_counter() - started, 1),
+            len(trainer.train_dataset) // rounds(scale), len(trainer.eval_dataset), left_out, digest,
+            trainer.state.global_step, int(trainer.state.num_input_tokens_seen), round(time.perf_counter() - started, 1),
             _last(log, "loss"), _last(log, "eval_loss"), _recipe(trained), _versions(),
             f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}"
             + (f" --minutes {minutes:g}" if minutes is not None else ""), held_to,
