@@ -69,6 +69,10 @@ def evaluate(o: Options) -> int | None:
     return _module("report").main(o)
 
 
+def publish(o: Options) -> int | None:
+    return _module("hub").main(o)
+
+
 def agree(o: Options) -> int | None:
     return _module("agreement").main(o)
 
@@ -142,6 +146,12 @@ VERBS = {
         SCALE,
         option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),
         option("--pairs", type=int, default=300, help="pairs a kind (default: %(default)s)"),
+    )),
+    "publish": Verb(publish, "share on the Hugging Face Hub; shows what would go up, and sends only when told", (
+        option("what", choices=["dataset", "card"], help="the friction dataset, or only write its card again"),
+        option("--repo", default="", metavar="NAME", help="your-name/friction (default: helpers/settings.toml)"),
+        option("--send", action="store_true", help="upload; without it nothing leaves this machine"),
+        option("--public", action="store_true", help="for everyone to see (default: private)"),
     )),
     "agree": Verb(agree, "refusal patterns against human labels: kappa, sensitivity, specificity", (
         option("file", metavar="FILE.csv", help="columns prompt, completion, final_label (2 and 3 are refusals)"),
