@@ -71,6 +71,7 @@ def test_without_being_told_nothing_is_sent_and_everything_is_shown(stand_in):
     assert all(name in text for name in hub.files())
 
 
+@pytest.mark.slow
 def test_told_to_it_uploads_in_one_commit_to_a_private_set(stand_in):
     hub.publish_dataset("me/friction", send=True, report=lambda line: None)
     created = next(json.loads(body) for path, body in stand_in.requests if path == "/api/repos/create")
@@ -84,6 +85,7 @@ def test_told_to_it_uploads_in_one_commit_to_a_private_set(stand_in):
     assert all(data == (hub.DATA / name).read_bytes() for name, data in sent.items())
 
 
+@pytest.mark.slow
 def test_a_record_that_does_not_pass_stops_everything(stand_in, copy):
     path = copy / "friction" / "disagreement.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -96,12 +98,14 @@ def test_a_record_that_does_not_pass_stops_everything(stand_in, copy):
     assert not stand_in.requests and "aB3dE6gH" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_card_that_is_not_of_these_data_stops_it_too(copy):
     (copy / "README.md").write_text("of last year", encoding="utf-8")
     with pytest.raises(UserError, match="not the card of these data"):
         hub.publish_dataset("me/friction", folder=copy, report=lambda line: None)
 
 
+@pytest.mark.slow
 def test_nobody_logged_in_or_no_name_is_said_in_one_line(monkeypatch):
     import huggingface_hub
 
@@ -112,6 +116,7 @@ def test_nobody_logged_in_or_no_name_is_said_in_one_line(monkeypatch):
         hub.publish_dataset("me/friction", send=True, report=lambda line: None)
 
 
+@pytest.mark.slow
 def test_a_refusal_of_the_hub_is_said_in_one_line_without_the_token(stand_in):
     stand_in.refuse = 403
     with pytest.raises(UserError, match="the Hub answered 403") as caught:
