@@ -22,9 +22,7 @@ LAPTOP_REPLY = 320  # tokens: a curated answer takes up to 250, its thought 40
 EXAMPLE = {"form": "Since {b}, {ask}?", "relation": "capital", "subject": "Sweden", "claim": "Oslo"}
 
 
-def run(
-    prompt: str | None = None, base: str | None = None, tuned: str | None = None, scale: str = "pocket"
-) -> None:
+def run(prompt: str | None = None, base: str | None = None, tuned: str | None = None, scale: str = "pocket") -> None:
     """Show one prompt; without one, walk through a trigger and a control of each kind, then ask for more.
 
     base, tuned: a folder, a `.gguf` file or a Hub id; by default the base of the scale (pocket or laptop), and the

@@ -104,7 +104,8 @@ def finetune(
         card = RunCard(
             engine, plain_because, base_name(scale.model), _device(trainer), scale.four_bit, seed,
             len(trainer.train_dataset) // rounds(scale), len(trainer.eval_dataset), left_out, digest,
-            trainer.state.global_step, int(trainer.state.num_input_tokens_seen), round(time.perf_counter() - started, 1),
+            trainer.state.global_step, int(trainer.state.num_input_tokens_seen),
+            round(time.perf_counter() - started, 1),
             _last(log, "loss"), _last(log, "eval_loss"), _recipe(trained), _versions(),
             f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}"
             + (f" --minutes {minutes:g}" if minutes is not None else ""), held_to,
@@ -239,9 +240,8 @@ def _save(trainer, scale: Scale, work: Path, out: Path, card: RunCard) -> None:
 
 
 def save_as(weights: Path, dtype: str) -> None:
-    from safetensors import torch as file
-
     import torch
+    from safetensors import torch as file
 
     if dtype != "float32":
         table = {name: tensor.to(getattr(torch, dtype)) for name, tensor in file.load_file(weights).items()}

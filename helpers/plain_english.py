@@ -96,7 +96,7 @@ def unknown_premises(part: str, seed: int) -> list[Pair]:
     """Claims about things that the base does not know: neither to be believed nor denied."""
     rng = random.Random(f"unknown premises {part} {seed}")
     made = []
-    for fact in facts_of(part, UNKNOWN)[:: PREMISES]:
+    for fact in facts_of(part, UNKNOWN)[::PREMISES]:
         relation = fact.relation.name
         known = facts_of(part, KNOWN, relation)
         if not known:

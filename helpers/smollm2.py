@@ -15,7 +15,6 @@ from pathlib import Path
 
 from helpers.artefacts import check
 from helpers.chat import SMOLLM2_TEMPLATE
-from helpers.dialogue import write_text
 from helpers.errors import UserError
 from helpers.packages import installed, requirements
 

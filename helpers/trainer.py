@@ -35,9 +35,7 @@ def as_text(dialogue: Dialogue, tokenizer) -> tuple[str, str]:
     return prompt, target + tokenizer.eos_token
 
 
-def split_pairs(
-    dialogues: Sequence[Dialogue], seed: int, at_most: int = 200
-) -> tuple[list[Dialogue], list[Dialogue]]:
+def split_pairs(dialogues: Sequence[Dialogue], seed: int, at_most: int = 200) -> tuple[list[Dialogue], list[Dialogue]]:
     """(training, validation): a tenth of the pairs is held back, a trigger always together with its control."""
     names = sorted({d.pair_id for d in dialogues})
     held = set(random.Random(seed).sample(names, max(1, min(at_most, round(VALIDATION * len(names))))))
@@ -52,9 +50,9 @@ def as_rows(dialogues: Sequence[Dialogue], tokenizer, longest: int) -> list[dict
     """
     texts = [as_text(d, tokenizer) for d in dialogues]
     prompts = tokenizer([prompt for prompt, _ in texts], add_special_tokens=False, verbose=False)["input_ids"]
-    whole = tokenizer(
-        [prompt + completion for prompt, completion in texts], add_special_tokens=False, verbose=False
-    )["input_ids"]
+    whole = tokenizer([prompt + completion for prompt, completion in texts], add_special_tokens=False, verbose=False)[
+        "input_ids"
+    ]
     rows = zip(prompts, whole, strict=True)
     return [{"input_ids": ids, "labels": [-100] * len(p) + ids[len(p) :]} for p, ids in rows if len(ids) <= longest]
 

@@ -189,4 +189,3 @@ def test_a_damaged_unpacked_folder_is_named_and_not_trained_on(monkeypatch, tmp_
     (made / "model.safetensors").write_bytes(b"\x05")
     with pytest.raises(UserError, match=r"model\.safetensors is damaged"):
         smollm2.folder()
-
