@@ -1,5 +1,6 @@
 """Sharing: the dataset card, written from the data itself, and what goes up to the Hugging Face Hub after a dry run."""
 
+import hashlib
 import json
 import tomllib
 from collections import Counter
@@ -38,6 +39,8 @@ DIALOGUE = {
     "turns": [{"role": "string", "content": "string"}], "agents": [AGENT], "final_answer": "string", "gold": GOLD,
     "flavour": "string", "metadata": METADATA, "user_input": "string",
 }  # fmt: skip
+# Shares of the pairs in the mixture; after the talk, in which reluctance weighs most and disagreement least.
+MIXTURE = {"disagreement": 0.25, "overthinking": 0.35, "reluctance": 0.40}
 NOT_FILLED_IN = "(not filled in, see helpers/settings.toml)"
 
 
@@ -59,6 +62,23 @@ def setting(name: str) -> str:
 def files() -> list[str]:
     """The data files of all configurations, each once."""
     return list(dict.fromkeys(name for _, names in CONFIGS.values() for name in names))
+
+
+def mixture(dialogues: Sequence[Dialogue], weights: dict[str, float] = MIXTURE) -> list[Dialogue]:
+    """Whole pairs of each flavour in these shares, as many as the scarcest flavour allows; always the same ones."""
+    pairs: dict[str, dict[str, list[Dialogue]]] = {flavour: {} for flavour in weights}
+    for dialogue in dialogues:
+        if dialogue.flavour in weights:
+            pairs[dialogue.flavour].setdefault(dialogue.pair_id, []).append(dialogue)
+    size = min(len(pairs[flavour]) / weight for flavour, weight in weights.items())
+    chosen = {}
+    for flavour, weight in weights.items():
+        chosen |= {name: pairs[flavour][name] for name in sorted(pairs[flavour], key=_shuffled)[: round(size * weight)]}
+    return [dialogue for name in sorted(chosen, key=_shuffled) for dialogue in chosen[name]]
+
+
+def _shuffled(pair_id: str) -> str:
+    return hashlib.sha256(f"mixture {pair_id}".encode()).hexdigest()
 
 
 def uploads(folder: Path = DATA) -> list[Upload]:
@@ -158,6 +178,7 @@ def dataset_card(folder: Path = DATA) -> str:
         flavours=_table(["flavour", "dialogues"], Counter(d.flavour for d in dialogues).most_common()),
         topics=", ".join(sorted({d.metadata["topic"] for d in dialogues if d.metadata.get("topic")})),
         words=round(sum(len(d.final_answer.split()) for d in dialogues) / max(len(dialogues), 1)),
+        shares=", ".join(f"{share:.0%} {flavour}" for flavour, share in MIXTURE.items()),
         moments=sum(len(a.friction_moments) for d in dialogues for a in d.agents),
         personas=", ".join(f"{p.name} ({p.temper})" for p in PERSONAS),
         rules=_table(["rule", "what is set aside"], RULES.items()),

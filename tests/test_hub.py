@@ -1,12 +1,15 @@
 import base64
+import itertools
 import json
 import shutil
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from helpers import hub
+from helpers.dialogue import KINDS, ROLES, read_dialogues
 from helpers.errors import UserError
 
 
@@ -136,3 +139,25 @@ def test_each_configuration_is_read_by_datasets(name, tmp_path):
     loaded = load_dataset(str(hub.DATA), name, split=split, cache_dir=str(tmp_path))
     lines = sum((hub.DATA / path).read_text(encoding="utf-8").count("\n") for path in paths)
     assert len(loaded) == lines > 0
+
+
+def shipped(*names):
+    return [d for name in names for d in read_dialogues(hub.DATA / name)]
+
+
+def test_the_mixture_that_ships_is_drawn_from_the_set_in_its_shares():
+    mixed = shipped("friction/mixture.jsonl")
+    assert mixed == hub.mixture(shipped(*hub.CONFIGS["friction"][1]))
+    shares = Counter(d.flavour for d in mixed)
+    assert all(shares[flavour] / len(mixed) == pytest.approx(w, abs=0.01) for flavour, w in hub.MIXTURE.items())
+
+
+def test_the_micro_set_is_a_balanced_part_of_the_set_and_the_stage_prompts_one_of_the_evaluation():
+    whole, micro = shipped(*hub.CONFIGS["friction"][1]), shipped("friction/micro.jsonl")
+    assert {d.id for d in micro} < {d.id for d in whole}
+    assert Counter((d.kind, d.role) for d in micro) == dict.fromkeys(itertools.product(KINDS, ROLES), 6)
+    prompts, stage = (
+        (hub.DATA / "evaluation" / name).read_text(encoding="utf-8").splitlines()
+        for name in ("prompts.jsonl", "stage.jsonl")
+    )
+    assert set(stage) < set(prompts) and len(stage) == 48 and len(prompts) == 680
