@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 
 from helpers import probe
-from helpers.dialogue import Agent, Dialogue, read_dialogues
+from helpers.dialogue import FLAVOURS, Agent, Dialogue, read_dialogues
 from helpers.probe import KNOWN, LAPTOP, UNKNOWN, english, name_words
 from helpers.scenarios import CARELESS, FLAVOUR, Pair, careless, user
 from helpers.world import Fact, gaps, sentence, split
@@ -39,9 +39,9 @@ def training_set(seed: int = 0) -> list[Dialogue]:
 
 
 def curated() -> list[Dialogue]:
-    """Every record of the friction files, once, with the thoughts cut down to claim, knowledge and verdict."""
-    found = {d.id: d for path in sorted(FRICTION.glob("*.jsonl")) for d in read_dialogues(path)}
-    return [replace(d, agents=_agents(english()["gold"][d.kind][d.role], d.gold)) for d in found.values()]
+    """Every record of the curated set, with the thoughts cut down to claim, knowledge and verdict."""
+    found = [d for flavour in FLAVOURS for d in read_dialogues(FRICTION / f"{flavour}.jsonl")]
+    return [replace(d, agents=_agents(english()["gold"][d.kind][d.role], d.gold)) for d in found]
 
 
 def plain() -> list[Dialogue]:
