@@ -16,12 +16,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING
 
 from helpers.budget import MAX_ANSWER, Budget, Ticket
+from helpers.chat import THINK, target
 from helpers.errors import UserError
 from helpers.journal import Answer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 # Names of the exceptions, of several libraries, that say that no request has left this machine.
 NOT_SENT = {
@@ -99,20 +102,29 @@ class Line:
     """A line to one model. What concerns every call stands here: the pause that a server asked for, whether anybody
     answers at all, and whether the server takes a JSON Schema."""
 
-    def __init__(self, model: str, budget: Budget, patience: Patience, say: Callable[[str], None] = lambda text: None):
+    def __init__(
+        self,
+        model: str,
+        budget: Budget,
+        patience: Patience,
+        say: Callable[[str], None] = lambda text: None,
+        settings: dict | None = None,
+    ):
+        """settings: of the sampling, in LiteLLM's words; `max_tokens` must not pass `budget.MAX_ANSWER`."""
         self.model, self.budget, self.patience, self.say = model, budget, patience, say
+        self.settings = {"max_tokens": MAX_ANSWER, **(settings or {})}
         self._litellm = litellm_quietly()
         self._not_before = 0.0
         self._answered, self._silent = False, 0
         self._schema = True
 
-    async def ask(self, messages: Sequence[dict], shape: type[BaseModel], tags: dict) -> Answer:
-        """The answer to one call, within the budget.
+    async def ask(self, messages: Sequence[dict], shape: type[BaseModel] | None, tags: dict) -> Answer:
+        """The answer to one call, within the budget. Without a shape it is plain text, a thought between its tags.
 
         Raises UserError when no call can succeed, CapReached, Declined for this prompt alone, and Unanswered when
         every try failed.
         """
-        attempt, with_schema = 0, self._schema
+        attempt, with_schema = 0, self._schema and shape is not None
         while True:
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             ticket = await self.budget.reserve(messages)
@@ -122,7 +134,7 @@ class Line:
                 error = caught
             else:
                 self._answered, self._silent = True, 0
-                return await self._taken(response, ticket)
+                return await self._taken(response, ticket, with_thought=shape is None)
             await self._count(error, ticket)
             if with_schema and _status(error) in (400, 422) and re.search("response_format|schema", str(error)):
                 self._schema = with_schema = False  # the prompt asks for JSON as well
@@ -140,11 +152,11 @@ class Line:
         # LiteLLM's timeout bounds the silence between two bytes; a server that drips would never reach it.
         async with asyncio.timeout(self.patience.timeout * 2):
             return await self._litellm.acompletion(
-                model=self.model, messages=list(messages), max_tokens=MAX_ANSWER, metadata=tags, drop_params=True,
-                timeout=self.patience.timeout, num_retries=0, max_retries=0, **settings,
+                model=self.model, messages=list(messages), metadata=tags, drop_params=True,
+                timeout=self.patience.timeout, num_retries=0, max_retries=0, **self.settings, **settings,
             )  # fmt: skip
 
-    async def _taken(self, response, ticket: Ticket) -> Answer:
+    async def _taken(self, response, ticket: Ticket, with_thought: bool) -> Answer:
         usage, choice = response.usage, response.choices[0]
         if usage and usage.total_tokens:
             tokens = max(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens)
@@ -152,7 +164,10 @@ class Line:
         else:  # a server that does not count is taken at its dearest
             tokens, cost = ticket.tokens, ticket.cost
         await self.budget.settle(ticket, tokens, cost)
-        return Answer(redact(choice.message.content or ""), choice.finish_reason or "", tokens, cost, ticket.number)
+        text, thought = choice.message.content or "", getattr(choice.message, "reasoning_content", None)
+        if thought and with_thought:
+            text = target(thought, text) if text else f"{THINK}\n{thought}"
+        return Answer(redact(text), choice.finish_reason or "", tokens, cost, ticket.number)
 
     async def _count(self, error: Exception, ticket: Ticket) -> None:
         """What was never sent is not billed, nor what came back with the status of a fault; the rest may be."""
@@ -197,6 +212,17 @@ def _raise_if_final(error: Exception, status: int, said: str, model: str) -> Non
         raise UserError(f"{provider} says that the account has no credit. What is done is kept.")
     if 400 <= status < 500 and status not in (408, 409, 425, 429):
         raise Declined(f"the server declined it ({said})")
+
+
+def plain_error(error: Exception, model: str) -> UserError:
+    """The same in one line, for a call that is not tried again."""
+    try:
+        _raise_if_final(error, _status(error), first_line(error), model)
+    except UserError as told:
+        return told
+    except Declined as told:
+        return UserError(f"{model}: {told}.")
+    return UserError(f"{model} does not answer ({first_line(error)}). Is its server running?")
 
 
 def _status(error: Exception) -> int:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import adapters, chat, smollm2
+from helpers import adapters, chat, remote, smollm2
 from helpers.artefacts import REPAIR, base_named, check, find, identity, parts
 from helpers.chat import SMOLLM2_TEMPLATE
 from helpers.dialogue import Dialogue
@@ -18,14 +18,17 @@ from helpers.model import MAX_NEW_TOKENS, Model, Progress
 from helpers.qwen2 import Qwen2, fits
 
 
-def load(name: str | Path, quick: bool = False) -> Model:
-    """The model in a folder (whole, or an adapter), in a `.gguf` file, on the Hub, or "smollm2" of the package.
+def load(name: str | Path, quick: bool = False) -> Model | remote.Remote:
+    """The model in a folder (whole, or an adapter), in a `.gguf` file, on the Hub, or "smollm2" of the package;
+    "ollama/NAME", or another provider of LiteLLM, is asked where it runs.
 
     quick: run it in NumPy, if it is a small Qwen2: that is ready before transformers is even imported.
     UserError when there is no such model, or a file of it is missing or damaged.
     """
     if smollm2.is_named(name):
         return _smollm2(str(name))
+    if remote.is_named(name) and not Path(name).exists():
+        return remote.Remote(str(name))
     path = find(name)
     if path is None:
         return Transformers(str(name), str(name))
@@ -68,7 +71,7 @@ def _decodable(path: Path) -> Path:
 
 
 def replies_file(
-    model: Model,
+    model: Model | remote.Remote,
     dialogues: Sequence[Dialogue],
     path: Path,
     max_new_tokens: int = MAX_NEW_TOKENS,
@@ -107,7 +110,7 @@ def replies_file(
     return [known[key] for key in keys]
 
 
-def _key(model: Model, turns: Sequence[dict], max_new_tokens: int) -> str:
+def _key(model: Model | remote.Remote, turns: Sequence[dict], max_new_tokens: int) -> str:
     return hashlib.sha256(
         json.dumps([model.prompt(turns), model.engine, model.identity, max_new_tokens]).encode()
     ).hexdigest()

@@ -1,0 +1,173 @@
+"""A model behind LiteLLM with the interface of ours: `replies`, `answers`, `stream`. Its tokens stay with its server.
+
+`ollama/NAME` is asked through Ollama's chat, so that the model's own template applies. Replies are greedy as far as a
+server allows that: temperature 0 and a seed; two runs may still differ by a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import threading
+import urllib.request
+from collections.abc import Iterator, Sequence
+
+from helpers.budget import MAX_ANSWER, Budget, Price
+from helpers.calls import Declined, Line, Patience, Unanswered, check_model, litellm_quietly, plain_error
+from helpers.chat import END_THINK, THINK, Reply, parse_reply
+from helpers.errors import UserError
+from helpers.model import MAX_NEW_TOKENS, Model
+
+PROVIDERS = frozenset({
+    "anthropic", "azure", "azure_ai", "bedrock", "cerebras", "cohere", "cohere_chat", "deepinfra", "deepseek",
+    "fireworks_ai", "gemini", "groq", "hosted_vllm", "huggingface", "litellm_proxy", "llamafile", "lm_studio",
+    "mistral", "nvidia_nim", "ollama", "ollama_chat", "openai", "openrouter", "perplexity", "sambanova",
+    "together_ai", "vertex_ai", "watsonx", "xai",
+})  # fmt: skip
+LOCAL = ("ollama", "ollama_chat", "llamafile", "lm_studio")  # one machine: one reply at a time, which may take minutes
+SLOW = Patience(timeout=600.0, tries=3)
+SEED = 0
+OLLAMA = "http://localhost:11434"
+
+
+def is_named(name: object) -> bool:
+    """Whether this is `provider/model` of LiteLLM, and no Hub id such as `unsloth/Qwen3`."""
+    provider, slash, model = str(name).partition("/")
+    return bool(slash and model) and provider in PROVIDERS
+
+
+class Remote:
+    """One model by its LiteLLM name. Key and address come from the environment, as LiteLLM reads them."""
+
+    engine = "litellm"
+
+    def __init__(self, name: str, patience: Patience | None = None):
+        provider, _, model = name.partition("/")
+        self.name = name
+        # LiteLLM's `ollama/` flattens a conversation into one prompt of a foreign template.
+        self.route = f"ollama_chat/{model}" if provider == "ollama" else name
+        self.patience = patience or (SLOW if provider in LOCAL else Patience())
+        self.at_once = 1 if provider in LOCAL else 8
+        check_model(self.route)
+        self.identity = _digest(model) if provider.startswith("ollama") else ""
+
+    def prompt(self, messages: Sequence[dict]) -> str:
+        """What the server is sent; it lays out the turns by the template of its own."""
+        return json.dumps([self.route, list(messages)], ensure_ascii=False)
+
+    replies = Model.replies
+
+    def answers(self, conversations: Sequence[Sequence[dict]], max_new_tokens: int) -> Iterator[tuple[int, Reply]]:
+        """(index of the conversation, reply), as they come. UserError in one line when the server gives none; a prompt
+        that it alone declines has an empty reply that is not complete."""
+        self._check(conversations, max_new_tokens)
+        found: queue.SimpleQueue = queue.SimpleQueue()
+        loop = asyncio.new_event_loop()
+
+        def work():  # a thread of its own: in a notebook a loop is running already
+            try:
+                with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                    runner.run(self._ask_all(conversations, max_new_tokens, found.put))
+                found.put(None)
+            except asyncio.CancelledError:
+                pass
+            except Exception as error:
+                found.put(error)
+
+        thread = threading.Thread(target=work, name=self.name, daemon=True)
+        thread.start()
+        try:
+            while (one := _next(found)) is not None:
+                if isinstance(one, Exception):
+                    raise one
+                yield one
+        finally:
+            _stop(loop, thread)
+
+    def stream(self, messages: Sequence[dict], max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[str]:
+        """The reply in pieces of text; a thought that the server keeps apart comes first, between its tags."""
+        self._check([messages], max_new_tokens)
+        thinking = False
+        try:
+            for chunk in litellm_quietly().completion(
+                model=self.route, messages=list(messages), stream=True, timeout=self.patience.timeout,
+                num_retries=0, max_retries=0, drop_params=True, **_greedy(max_new_tokens),
+            ):  # fmt: skip
+                delta = chunk.choices[0].delta
+                if thought := getattr(delta, "reasoning_content", None):
+                    yield thought if thinking else f"{THINK}\n{thought}"
+                    thinking = True
+                if delta.content:
+                    yield f"\n{END_THINK}\n\n{delta.content}" if thinking else delta.content
+                    thinking = False
+        except Exception as error:
+            caught = error  # told outside the handler: what is shown has no past full of headers
+        else:
+            return
+        raise plain_error(caught, self.name)
+
+    async def _ask_all(self, conversations, max_new_tokens: int, put) -> None:
+        line = Line(self.route, Budget(Price()), self.patience, settings=_greedy(max_new_tokens))
+        waiting, answered = list(enumerate(conversations)), 0
+
+        async def hand():
+            nonlocal answered
+            while waiting:
+                i, messages = waiting.pop(0)
+                try:
+                    answer = await line.ask(messages, None, {})
+                except Unanswered as said:
+                    raise UserError(
+                        f"{self.name} does not answer ({said}). What is done is kept; run it again."
+                    ) from None
+                except Declined as said:
+                    if not answered:
+                        raise UserError(f"{self.name}: {said}.") from None
+                    put((i, Reply("", "", False)))
+                    continue
+                answered += 1
+                put((i, parse_reply(answer.text, prefilled=False, finished=answer.finish == "stop")))
+
+        try:
+            await asyncio.gather(*(hand() for _ in range(min(self.at_once, len(waiting)))))
+        finally:
+            await line.close()
+
+    def _check(self, conversations: Sequence[Sequence[dict]], max_new_tokens: int) -> None:
+        if any(not messages or not messages[-1]["content"].strip() for messages in conversations):
+            raise UserError('The prompt is empty. Give a question, for example "What is the capital of Sweden?"')
+        if max_new_tokens > MAX_ANSWER:
+            raise UserError(f"{max_new_tokens} tokens a reply: a model behind LiteLLM gets {MAX_ANSWER} at most.")
+
+
+def _greedy(max_new_tokens: int) -> dict:
+    return {"max_tokens": max_new_tokens, "temperature": 0, "seed": SEED}
+
+
+def _next(found: queue.SimpleQueue):
+    while True:
+        try:
+            return found.get(timeout=0.2)  # Ctrl-C must come through on Windows too
+        except queue.Empty:
+            continue
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """End what is still under way, for whoever reads no further."""
+    if thread.is_alive() and not loop.is_closed():
+        loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+    thread.join()
+
+
+def _digest(model: str) -> str:
+    """What Ollama holds under the name today: a model that was made again must not be taken for the old one."""
+    base = os.environ.get("OLLAMA_API_BASE", OLLAMA).rstrip("/")
+    try:
+        with urllib.request.urlopen(f"{base}/api/tags", timeout=3) as answer:
+            listed = json.load(answer)["models"]
+        names = (model, f"{model}:latest")
+        return next((one["digest"] for one in listed if one["name"] in names), "")
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # nobody there: the first call will say so
