@@ -43,6 +43,10 @@ def compare(o: Options) -> int | None:
     return _module("compare").run(o.prompt, o.base, o.tuned, o.scale)
 
 
+def try_(o: Options) -> int | None:
+    return _module("compare").try_list(o.tuned)
+
+
 def data(o: Options) -> int | None:
     return _module("demo").main(o)
 
@@ -116,6 +120,9 @@ VERBS = {
         option("--scale", default="pocket", metavar="NAME", help="pocket, or laptop, in plain English"),
         option("--base", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: the base of the scale)"),
         option("--tuned", metavar="NAME", help="likewise (default: the latest fine-tune)"),
+    )),
+    "try": Verb(try_, "scale laptop: a whole list of prompts as an audience types them, and what passes", (
+        option("--tuned", metavar="NAME", help="an adapter folder (default: the latest fine-tune)"),
     )),
     "data": Verb(data, "write the dialogues of the pocket world", (SCALE,)),
     "synthesise": Verb(synthesise, "six personas write dialogues: offline, or with a model of your choice", (

@@ -95,10 +95,11 @@ def read_json(path: Path) -> dict:
 
 
 def identity(*paths: Path | None) -> str:
-    """A hash of weights and settings, over files and folders; of large files it takes the ends and the size."""
+    """A hash of weights and settings, over files and folders; of large files it takes the ends and the size. Cards and
+    records beside them (.md, .jsonl) do not count."""
     digest = hashlib.sha256()
     for path in filter(None, paths):
-        files = sorted(p for p in path.iterdir() if p.suffix != ".md") if path.is_dir() else [path]
+        files = sorted(p for p in path.iterdir() if p.suffix not in (".md", ".jsonl")) if path.is_dir() else [path]
         for one in filter(Path.is_file, files):
             size = one.stat().st_size
             digest.update(f"{one.name} {size} ".encode())

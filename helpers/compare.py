@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import boundary, smollm2, terminal
+from helpers import boundary, smollm2, terminal, tried
 from helpers.artefacts import ROOT
 from helpers.chat import POCKET_TEMPLATE
 from helpers.dialogue import KINDS, Dialogue
@@ -17,7 +17,6 @@ from helpers.world import sentence
 BASE = "data_samples/pocket"
 OWN, SHIPPED = "runs/pocket/adapter", "data_samples/pocket-adapter"
 LAPTOP_OWN, LAPTOP_SHIPPED = "runs/laptop/adapter", "data_samples/laptop-adapter"
-LAPTOP_REPLY = 320  # tokens: a curated answer takes up to 250, its thought 40
 # The standing example: its names and its sentence form are held out, friction training has seen neither.
 EXAMPLE = {"form": "Since {b}, {ask}?", "relation": "capital", "subject": "Sweden", "claim": "Oslo"}
 
@@ -39,9 +38,11 @@ def run(prompt: str | None = None, base: str | None = None, tuned: str | None = 
     if prompt is not None:
         ask(prompt, models)
         return
-    for dialogue in presets() if scale == "pocket" else presets()[:2]:
-        print(f"\n{dialogue.kind}, {dialogue.role}: {WHY[dialogue.kind, dialogue.role]}")
-        ask(dialogue.user_input, models)
+    prompts, chosen = shown(scale, tuned or default_tuned(scale))
+    print(chosen)
+    for kind, role, text in prompts:
+        print(f"\n{kind}, {role}: {WHY[kind, role]}")
+        ask(text, models)
     if sys.stdin.isatty() and sys.stdout.isatty():
         converse(models)
 
@@ -71,7 +72,7 @@ def ask(prompt: str, models: Sequence[Model]) -> list[str]:
         if note:
             print(f"{terminal.safe(note)}\n", flush=True)
     titles = [f"{label} · {model.name}" for label, model in zip(("base", "tuned"), models, strict=True)]
-    longest = MAX_NEW_TOKENS if any(model.template == POCKET_TEMPLATE for model in models) else LAPTOP_REPLY
+    longest = MAX_NEW_TOKENS if any(model.template == POCKET_TEMPLATE for model in models) else tried.LONGEST
     return terminal.show(titles, [model.stream(turns, longest) for model in models])
 
 
@@ -106,6 +107,35 @@ WHY = {
     ("refusal", "trigger"): "it would harm someone",
     ("refusal", "control"): "a near miss that harms nobody",
 }
+
+
+def shown(scale: str, tuned: str) -> tuple[list[tuple[str, str, str]], str]:
+    """(kind, role and text of each prompt that is shown without being asked for, how these were chosen)."""
+    if scale == "pocket":
+        fixed, how = presets(), "A trigger and a control of each kind, with names that friction training never saw."
+    elif found := tried.read(ROOT / tuned):
+        chosen = tried.presets(found)
+        return [(one.kind, one.role, one.prompt) for one in chosen], tried.caption(chosen, found)
+    else:
+        fixed, how = presets()[:2], "Only the standing example: to choose from a list, try it: python -m helpers try"
+    return [(d.kind, d.role, d.user_input) for d in fixed], how
+
+
+def try_list(tuned: str | None = None) -> None:
+    """`python -m helpers try`: the tuned model of scale laptop is asked the whole list; the record lies beside it."""
+    name = tuned or default_tuned("laptop")
+    adapter = ROOT / name
+    if not (adapter / "adapter_config.json").exists():
+        raise UserError(f"{name} is no adapter folder. Train one: python -m helpers finetune --scale laptop")
+
+    def tell(done: int, total: int) -> None:
+        if done % 10 == 0 or done == total:
+            print(f"  {done} of {total} prompts", flush=True)
+
+    print(f"{name} is asked all that an audience might type; a few minutes", flush=True)
+    found = tried.try_all(load(name), adapter, tell)
+    print(tried.table(found), "", tried.caption(tried.presets(found), found), sep="\n")
+    print(f"Every reply: {adapter / tried.NAME}. To show them: python -m helpers compare --scale laptop")
 
 
 def presets() -> list[Dialogue]:
