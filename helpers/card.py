@@ -1,6 +1,9 @@
-"""The report card as one reads it: a table for the terminal, and three lines for the stage. It only reads a report."""
+"""The report card as one reads it in a terminal of 105 columns, and what a presenter says. It only reads a report."""
 
 from collections.abc import Sequence
+
+from helpers.card_statistics import statistics
+from helpers.digits import count, count_of_all, interval, short, with_interval
 
 COLUMNS = (
     ("H", "H: friction", "on triggers"),
@@ -12,69 +15,108 @@ COLUMNS = (
 )
 RULE = "-" * 102
 NAMES = [name for name, _, _ in COLUMNS]
+ON_STAGE = (("refusal", "harmful declined"), ("disagreement", "traps caught"), ("uncertainty", "uncertainty admitted"))
+
+
+def card(report: dict) -> str:
+    """The whole card: what one says on stage, the rates, the statistics."""
+    return "\n\n".join([on_stage(report), table(report), statistics(report)])
+
+
+def stage_lines(kinds: dict[str, dict]) -> list[str]:
+    """What one says on stage of one model, in whole replies, and what it costs on controls."""
+    said = [f"{words} {count(kinds[kind]['right_kind'])}" for kind, words in ON_STAGE if kind in kinds]
+    in_the_way, sorry = count_of_all("F", kinds), count_of_all("apologies", kinds)
+    return [*said, f"on controls: in the way {in_the_way}, sorry {sorry}"]
+
+
+def on_stage(report: dict) -> str:
+    """Base and tuned side by side, in words that need no explanation."""
+    said = report["stage_lines"]
+    rows = [("base", tuned_name(report)), *zip(said["base"], said["tuned"], strict=True)]
+    return "\n".join(f"  {before:50}{after}" for before, after in rows)
+
+
+def tuned_name(report: dict) -> str:
+    seeds = report["seeds"]["training"]
+    return "tuned" if seeds == 1 else f"worst of {seeds}"
 
 
 def table(report: dict) -> str:
-    """The card in plain text, base and tuned one above the other, each target marked met or missed."""
+    """The rates, base and tuned one above the other, each target marked met or missed."""
     base, worst = report["models"]["base"], report["worst"]
-    seeds = report["seeds"]["training"]
-    tuned = "tuned" if seeds == 1 else f"worst of {seeds}"
+    tuned = tuned_name(report)
+    tier = report.get("tier", {"name": "exact", "validated": True})
+    mark = "" if tier["validated"] else "*"
     goals = {(t["kind"], t["name"]): t for t in report["targets"]}
     names = "names and phrasings that training never saw" if report["part"] == "test" else f"the {report['part']} part"
     out = [f"The friction report card, on {names}", report["label"], ""]
     out += [_row("", "", [head for _, head, _ in COLUMNS]), _row("", "", [second for _, _, second in COLUMNS])]
     for kind, numbers in worst["kinds"].items():
         out.append(RULE)
-        out += _block(kind, f"{numbers['H']['n']} pairs", (("base", base["kinds"][kind]), (tuned, numbers)))
-        out.append(_row("", "target", [_goal(goals.get((kind, name))) for name in NAMES]))
+        both = (("base", base["kinds"][kind]), (tuned, numbers))
+        out += _block(f"{kind}{mark}", f"{numbers['H']['n']} pairs", both)
+        if goals:
+            out.append(_row("", "target", [_goal(goals.get((kind, name))) for name in NAMES]))
     if base["audience"]:
         out.append(RULE)
         typed = base["audience"]
         out += _block("as typed", f"{typed['n']} pairs", (("base", typed), (tuned, worst["audience"])))
-    out += [RULE, f"{'':46}{'base':>22}{tuned:>22}  target"]
+    out += [RULE, f"{'':46}{'base':>22}{tuned:>22}{'  target' if goals else ''}"]
     pressed = base["pressure"]
     for head, before, after, goal in (
         ("Under pressure: pushes back at the first turn", pressed["first"], worst["first"], None),
-        ("  and of those holds over five rebuttals", pressed["hold"], worst["hold"], goals["", "hold"]),
-        ("Valid corrections accepted", base["corrections"], worst["corrections"], goals["", "corrections"]),
+        ("  and of those holds over five rebuttals", pressed["hold"], worst["hold"], goals.get(("", "hold"))),
+        ("Valid corrections accepted", base["corrections"], worst["corrections"], goals.get(("", "corrections"))),
         ("Facts kept, on plain questions", base["facts"], worst["facts"], None),
-        ("  the change", None, worst["facts_change"], goals["", "facts_change"]),
+        ("  the change", None, worst["facts_change"], goals.get(("", "facts_change"))),
         ("Facts of the whole world", base["facts_all"], worst["facts_all"], None),
     ):
-        out.append(f"{head:46}{_with_interval(before):>22}{_with_interval(after):>22}  {_goal(goal)}")
-    alone = "  ".join(f"{kind} {_short(r['value'])}" for kind, r in report["words_alone"].items())
-    strange = [_sum("unparsed", kinds) for kinds in (base["kinds"], worst["kinds"])]
-    out.append(f"{'Replies that are no sentence of the language':46}{strange[0]:>22}{strange[1]:>22}")
-    out += ["", "How often words alone tell trigger from control (chance .50):", f"  {alone}"]
+        if goal or (before and before["n"]) or after["value"] is not None:
+            out.append(f"{head:46}{with_interval(before):>22}{with_interval(after):>22}  {_goal(goal)}")
+    strange = [count_of_all("unparsed", kinds) for kinds in (base["kinds"], worst["kinds"])]
+    sort = "Replies that are no sentence of the language" if tier["name"] == "exact" else "Replies that none can judge"
+    out.append(f"{sort:46}{strange[0]:>22}{strange[1]:>22}")
+    if report["words_alone"]:
+        alone = "  ".join(f"{kind} {short(r['value'])}" for kind, r in report["words_alone"].items())
+        out += ["", "How often words alone tell trigger from control (chance .50):", f"  {alone}"]
     missed = sum(not t["met"] for t in report["targets"])
-    out.append("All targets are met." if not missed else f"{missed} of {len(report['targets'])} targets are missed.")
+    if goals:
+        out.append("All targets are met." if not missed else f"{missed} of {len(goals)} targets are missed.")
+    if mark:
+        out.append(f"* Verdicts by {tier['name']}: not validated, no reply has been labelled by a person.")
     return "\n".join(line.rstrip() for line in out)
 
 
 def lines(report: dict) -> list[str]:
-    """The three lines that a presenter would say."""
+    """Three sentences that a presenter would say."""
     base, worst = report["models"]["base"], report["worst"]
-
     of_three = "" if report["seeds"]["training"] == 1 else f" (worst of {report['seeds']['training']} trainings)"
     before, after = base["kinds"], worst["kinds"]
-    hold, accepts = worst["hold"], worst["corrections"]
-    stands = f"it holds in {_count(hold)}" if hold["n"] else "it never pushed back at all"
-    return [
-        f"When it should push back: the base does in {_sum('H', before)}, "
-        f"the tuned model in {_sum('H', after)}, and says the right thing in {_sum('substance', after)}{of_three}.",
-        f"When nothing is wrong: the tuned model gets in the way in {_sum('F', after)}, "
-        f"and simply helps in {_sum('controls_right', after)}.",
-        f"Insist five times on something false: {stands}. Correct it rightly: it gives way in {_count(accepts)}. "
-        f"And it still knows {_count(worst['facts'])} facts (the base {_count(base['facts'])}).",
+    said = [
+        f"When it should push back: the base does in {count_of_all('H', before)}, "
+        f"the tuned model in {count_of_all('H', after)}, and says the right thing in "
+        f"{count_of_all('substance', after)}{of_three}.",
+        f"When nothing is wrong: the tuned model gets in the way in {count_of_all('F', after)}, "
+        f"and simply helps in {count_of_all('controls_right', after)}.",
     ]
+    last = []
+    if worst["first"]["n"]:
+        stands = f"it holds in {count(worst['hold'])}" if worst["hold"]["n"] else "it never pushed back at all"
+        last.append(f"Insist five times on something false: {stands}.")
+    if worst["corrections"]["n"]:
+        last.append(f"Correct it rightly: it gives way in {count(worst['corrections'])}.")
+    if worst["facts"]["n"]:
+        last.append(f"And it still knows {count(worst['facts'])} facts (the base {count(base['facts'])}).")
+    return [*said, " ".join(last)] if last else said
 
 
 def _block(kind: str, size: str, models: Sequence[tuple[str, dict]]) -> list[str]:
     """Two rows a model: the rates, and under them their intervals."""
     out = []
     for i, (who, rates) in enumerate(models):
-        out.append(_row("" if i else kind, who, [_short(rates[name]["value"], 3) for name in NAMES]))
-        out.append(_row("" if i else size, "", [_interval(rates[name]) for name in NAMES]))
+        out.append(_row("" if i else kind, who, [short(rates[name]["value"], 3) for name in NAMES]))
+        out.append(_row("" if i else size, "", [interval(rates[name]) for name in NAMES]))
     return out
 
 
@@ -82,36 +124,8 @@ def _row(kind: str, who: str, cells: Sequence[str]) -> str:
     return f"{kind:14}{who:10}" + "".join(f"{cell:>13}" for cell in cells)
 
 
-def _with_interval(rate: dict | None) -> str:
-    if rate is None:
-        return ""
-    return "-" if rate["value"] is None else f"{_short(rate['value'], 3)} ({_interval(rate)})"
-
-
-def _interval(rate: dict) -> str:
-    return f"{_short(rate['low'])} to {_short(rate['high'])}"
-
-
 def _goal(target: dict | None) -> str:
     if target is None:
         return ""
     sign = "<=" if target["at_most"] else ">="
-    return f"{sign}{_short(target['target'])} {'met' if target['met'] else 'MISSED'}"
-
-
-def _short(value: float | None, digits: int = 2) -> str:
-    """.97 and not 0.97, as shares are written. Where a target is near, three digits: .969 must not read as .97."""
-    if value is None:
-        return "-"
-    text = f"{value:.{digits}f}"
-    text = text.removeprefix("-") if float(text) == 0 else text
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
-
-
-def _sum(name: str, kinds: dict[str, dict]) -> str:
-    """A count over all kinds: "3 of 1200"."""
-    return f"{sum(k[name]['x'] for k in kinds.values())} of {sum(k[name]['n'] for k in kinds.values())}"
-
-
-def _count(rate: dict) -> str:
-    return f"{rate['x']} of {rate['n']}"
+    return f"{sign}{short(target['target'])} {'met' if target['met'] else 'MISSED'}"

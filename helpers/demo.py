@@ -49,7 +49,7 @@ def run(name: str | None = None) -> None:
     done("chat")
     write_text(folder / "timings.json", json.dumps(seconds, indent=1) + "\n")
     link("The friction report card")
-    print(report.table(card), "", *report.lines(card), "", f"Pictures: {folder / 'loss.png'}, {picture}", sep="\n")
+    print(report.card(card), "", *report.lines(card), "", f"Pictures: {folder / 'loss.png'}, {picture}", sep="\n")
     print(f'Done in {time.perf_counter() - begun:.0f} s. Your turn: python -m helpers compare "..."')
 
 

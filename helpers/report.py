@@ -1,7 +1,7 @@
 """The friction report card: ask, judge, count, and write it down.
 
-`report.json` is the only source of every number elsewhere. Each rate stands there with its count and its interval;
-`table` and `lines` only read it.
+`report.json` is the only source of every number elsewhere. Each number stands there with its count and its interval;
+`card`, the pictures and the page only read it.
 """
 
 import hashlib
@@ -11,24 +11,24 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
-from helpers import __version__, stats, suite
-from helpers.card import lines, table
-from helpers.dialogue import read_dialogues, read_text, write_text
+from helpers import baselines, contrast, stats, suite
+from helpers.card import card, lines, stage_lines, statistics, table
+from helpers.contrast import EXACT, Tier
+from helpers.dialogue import read_dialogues, read_text
 from helpers.errors import UserError
 from helpers.model import Model
-from helpers.rates import score, targets, worst_of
+from helpers.rates import Measured, score
+from helpers.report_file import SCHEMA, hash_of, read_report, versions, write_report
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.scenarios import Pair, pairs
-from helpers.scoring import Verdict, judge
+from helpers.scoring import judge
 from helpers.suite import EVAL_SEED, Suite
 from helpers.world import WORLD_DIR
 
-__all__ = ["evaluate", "lines", "main", "read_report", "score", "table", "write_report"]
+__all__ = ["card", "evaluate", "lines", "main", "read_report", "statistics", "table", "write_report"]
 
-SCHEMA = 1
 BASE, TUNED = "base", "tuned"  # the first model is the base; the others are called tuned, one a training seed
 TRAINING_SEEDS = (0, 1, 2)
 QUICK = 300  # below so many pairs a kind a report is a quick look
@@ -44,48 +44,81 @@ def evaluate(
 ) -> dict:
     """The report on the base (first, called "base") and the tuned models (one a training seed), all asked the same.
 
+    Beside them stand the baselines: four models that always say the same, and the base with a system prompt.
     folder: where the replies are kept, one file a model, so that an interrupted evaluation goes on where it was.
     """
     by_hand = suite.AUDIENCE if part == "test" else None  # its names are of the test part
     asked = suite.build_suite(count, part, seed, by_hand)
-    scores = {}
-    for label, model in models.items():
-        began = time.perf_counter()
-        scores[label] = {"name": _shown(model.name), **score(asked, *_ask(label, model, asked, folder, progress))}
-        scores[label]["seconds"] = round(time.perf_counter() - began, 1)
-    return assemble(asked, scores, count)
+    _base_and_tuned(models)
+    measured = {label: _ask(label, model, asked, folder, progress) for label, model in models.items()}
+    if progress:
+        progress(f"{baselines.ASKED}: at most {baselines.MOST_ASKED} pairs a kind")
+    kept = folder / "base-asked-to-push-back.jsonl" if folder else None
+    rows = [
+        *baselines.fixed(asked.pairs, judge, baselines.FIXED),
+        baselines.asked_to_push_back(models[BASE], asked.pairs, judge, kept, progress and _by_tenths(progress)),
+    ]
+    report = assemble(asked, measured, label_of(count, len(models) - 1), EXACT, rows)
+    report["data"] = hash_of([*WORLD_DIR.glob("*.csv"), *WORLD_DIR.glob("*.toml"), suite.AUDIENCE])
+    report["targets"] = contrast.targets(report["worst"])
+    report["words_alone"] = {kind: words_alone(kind, group) for kind, group in asked.pairs.items()}
+    return report
 
 
-def assemble(asked: Suite, scores: dict[str, dict], count: int) -> dict:
-    """The whole report: scores, worst of the tuned models, targets, and what it was measured with."""
-    tuned = {label: s for label, s in scores.items() if label != BASE}
-    if BASE not in scores or not tuned:
-        raise UserError(f"a report compares the base with tuned models, got {', '.join(scores) or 'nothing'}.")
-    worst = worst_of(scores[BASE], list(tuned.values()))
+def assemble(
+    asked: Suite, measured: dict[str, Measured], label: str, tier: Tier = EXACT, rows: Sequence[dict] = ()
+) -> dict:
+    """The whole report: the numbers of every model, what base and tuned differ in, and what it was measured with.
+
+    measured: the base, called "base", and the tuned models. label: how the numbers may be read. rows: the baselines.
+    `data`, `targets` and `words_alone` are left empty: they are the caller's.
+    """
+    _base_and_tuned(measured)
+    scores = {name: {"name": _shown(m.name), **score(asked, m)} for name, m in measured.items()}
+    for name, own in scores.items():
+        contrast.hold_against(scores[BASE], own)
+        contrast.put_right(own, tier)
+        own["seconds"] = round(measured[name].seconds, 1)
+    tuned = [own for name, own in scores.items() if name != BASE]
+    worst = contrast.worst_of(scores[BASE], tuned)
+    tests = contrast.tests(scores[BASE], tuned)
     return {
         "schema": SCHEMA,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "label": label_of(count, len(tuned)),
+        "label": label,
         "part": asked.part,
-        "pairs": count,
+        "pairs": max(map(len, asked.pairs.values()), default=0),
         "seeds": {"evaluation": asked.seed, "training": len(tuned)},
         "prompts": asked.hash,
-        "data": data_hash(),
+        "data": "",
         "versions": versions(),
         "machine": platform.machine(),
+        "tier": tier.as_dict(),
+        "stage_lines": {BASE: stage_lines(scores[BASE]["kinds"]), TUNED: stage_lines(worst["kinds"])},
         "models": scores,
         "worst": worst,
-        "targets": targets(worst),
-        "words_alone": {kind: words_alone(kind, group) for kind, group in asked.pairs.items()},
+        "tests": tests,
+        "power": contrast.power(tests),
+        "baselines": list(rows),
+        "form": {name: contrast.forms(asked, m) for name, m in measured.items()},
+        "examples": contrast.examples(asked, measured),
+        "targets": [],
+        "words_alone": {},
     }
 
 
-def label_of(count: int, seeds: int) -> str:
-    """How the numbers may be read."""
+def _base_and_tuned(models: dict) -> None:
+    if BASE not in models or len(models) < 2:
+        raise UserError(f"a report compares the base with tuned models, got {', '.join(models) or 'nothing'}.")
+
+
+def label_of(count: int, seeds: int, subset: str = "") -> str:
+    """How the numbers may be read. subset: the name of a part of the prompts, "stage" for instance."""
     trained = f"{seeds} training seeds, the worst of them" if seeds > 1 else "one seed"
-    if count < QUICK or seeds < len(TRAINING_SEEDS):
-        return f"{count} pairs a kind, {trained}: a quick look, not the headline"
-    return f"{count} pairs a kind, {trained}"
+    size = f"{count} pairs, the {subset} subset" if subset else f"{count} pairs a kind"
+    if subset or count < QUICK or seeds < len(TRAINING_SEEDS):
+        return f"{size}, {trained}: a quick look, not the headline"
+    return f"{size}, {trained}"
 
 
 def words_alone(kind: str, tested: Sequence[Pair]) -> dict:
@@ -102,48 +135,10 @@ def _labelled(matched: Sequence[Pair]) -> list[tuple[str, bool]]:
     return [(d.user_input, d.role == "trigger") for pair in matched for d in pair]
 
 
-# -- where it comes from and where it goes -------------------------------------------------------------------------
-
-
-def data_hash() -> str:
-    """SHA-256 over the tables of the world, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted([*WORLD_DIR.glob("*.csv"), *WORLD_DIR.glob("*.toml"), suite.AUDIENCE]):
-        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()
-
-
-def versions() -> dict[str, str]:
-    found = {"push-back-ai": __version__, "python": platform.python_version()}
-    for name in ("torch", "transformers", "peft", "trl", "unsloth", "llama-cpp-python", "scipy"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def write_report(path: Path, report: dict) -> Path:
-    return write_text(path, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_report(path: Path) -> dict:
-    """The report of a file; UserError when it is broken or of another schema."""
-    try:
-        report = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}, line {error.lineno}: not JSON ({error.msg}). Run `python -m helpers evaluate` again."
-        ) from error
-    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
-        raise UserError(f"{path} is not a report of schema {SCHEMA}. Run `python -m helpers evaluate` again.")
-    return report
-
-
 def _ask(
     label: str, model: Model, asked: Suite, folder: Path | None, progress: Callable[[str], None] | None
-) -> tuple[list[Verdict], list[int]]:
-    tell = progress or (lambda line: None)
+) -> Measured:
+    tell, began = progress or (lambda line: None), time.perf_counter()
     prompts = asked.prompts
     tell(f"{label} ({_shown(model.name)}): {len(prompts)} prompts")
     if folder is None:
@@ -153,7 +148,8 @@ def _ask(
 
         path = folder / f"{label.replace(' ', '-')}.jsonl"
         replies = generate.replies_file(model, prompts, path, progress=_by_tenths(tell))
-    return judge(prompts, replies), suite.play(model, asked.plays, tell)
+    verdicts, held = judge(prompts, replies), suite.play(model, asked.plays, tell)
+    return Measured(model.name, replies, verdicts, held, time.perf_counter() - began)
 
 
 def _by_tenths(tell: Callable[[str], None]) -> Callable[[int, int], None]:
@@ -192,7 +188,8 @@ def main(options) -> None:
     written = write_report(folder / "report.json", report)
     picture = plots.friction_map(report, folder / "friction.png")
     print(
-        table(report),
+        card(report),
+        "",
         *lines(report),
         f"Every number with its interval: {written}, and as a picture: {picture}",
         sep="\n",

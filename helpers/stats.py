@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -25,8 +26,13 @@ def share(values: Sequence[bool]) -> dict:
 
 
 def no_rate(reason: str) -> dict:
-    """A rate that cannot be given, and why: never a NaN without a word."""
+    """A number that cannot be given, and why: never a NaN without a word."""
     return {"x": 0, "n": 0, "value": None, "low": None, "high": None, "reason": reason}
+
+
+def share_or_none(values: Sequence[bool], reason: str) -> dict:
+    """The rate of what is true; of no items none, with the reason."""
+    return share(values) if values else no_rate(reason)
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -40,8 +46,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 def difference(first: dict, second: dict) -> dict:
     """The difference of two rates with Newcombe's hybrid-score interval (1998, method 10): {value, low, high}.
 
-    It takes the two for independent. Matched pairs agree more often than chance, so it is a little too wide for them;
-    a bootstrap would be of zero width where a model makes no error at all.
+    It takes the two for independent; what stands in pairs is compared by `inference.change`.
     """
     value = first["value"] - second["value"]
     below = math.hypot(first["value"] - first["low"], second["high"] - second["value"])
@@ -49,18 +54,31 @@ def difference(first: dict, second: dict) -> dict:
     return {"value": value, "low": value - below, "high": value + above}
 
 
-def survival(gave_in: Sequence[int | None], turns: int) -> list[float]:
-    """Kaplan-Meier: the probability to hold after 0, 1, .. `turns` rebuttals.
+def survival(gave_in: Sequence[int | None], rounds: Sequence[int]) -> list[dict]:
+    """Kaplan-Meier: the probability to hold after 0, 1, .. rebuttals, as {turn, value, low, high, at_risk}.
 
-    gave_in: for each dialogue the rebuttal (from 1) at which it gave in; None for those still holding at the end.
+    gave_in: for each dialogue the rebuttal (from 1) at which it gave in; None if it held to its end, which came after
+    as many rebuttals as `rounds` says. The interval is Greenwood's on the log-log scale (Kalbfleisch and Prentice,
+    1980). As long as nobody has given in, and once everybody has, that has no width: there it is Wilson's.
     """
     from scipy.stats import CensoredData, ecdf
 
     if not gave_in:
         raise UserError("no dialogue to follow: nothing pushed back at the first turn, so nothing could hold.")
-    times = [turns if turn is None else turn for turn in gave_in]
-    sample = CensoredData.right_censored(times, [turn is None for turn in gave_in])
-    return [float(p) for p in ecdf(sample).sf.evaluate(range(turns + 1))]
+    times = [end if turn is None else turn for turn, end in zip(gave_in, rounds, strict=True)]
+    curve = ecdf(CensoredData.right_censored(times, [turn is None for turn in gave_in])).sf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # it says that it has no interval at 0 and 1
+        interval = curve.confidence_interval(LEVEL, method="log-log")
+    points = []
+    for turn in range(max(rounds) + 1):
+        value, low, high = (float(f.evaluate(turn)) for f in (curve, interval.low, interval.high))
+        at_risk = sum(time >= turn for time in times)
+        if value in (0.0, 1.0):
+            n = at_risk if value else len(gave_in)
+            low, high = wilson(round(value * n), n)
+        points.append({"turn": turn, "value": value, "low": low, "high": high, "at_risk": at_risk})
+    return points
 
 
 def learn_words(prompts: Sequence[tuple[str, bool]]) -> Callable[[Sequence[str]], list[bool]]:

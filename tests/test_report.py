@@ -5,67 +5,21 @@ import json
 from argparse import Namespace
 
 import pytest
+from ruled import COUNT, Ruled, agree, oracle, small_card
 
-from helpers import chat, rates, report, suite
+from helpers import contrast, report, suite
 from helpers.chat import Reply
 from helpers.dialogue import KINDS, to_json
 from helpers.errors import UserError
-from helpers.model import Model
 from helpers.scale import ROOT, SCALES
-from helpers.scenarios import pairs, vp
-from helpers.scoring import judge, parse, verdict
-from helpers.world import relations, say, split
-
-COUNT = 20
-
-
-class Ruled(Model):
-    """Answers every prompt of the suite by a rule on its dialogue; under pressure by the rule on the first prompt."""
-
-    engine, identity, context = "rule", "", 1024
-    template, bos, eos = chat.POCKET_TEMPLATE, chat.BOS, chat.EOS
-    encode = decode = is_end = greedy = None  # no tokens: it answers in words
-
-    def __init__(self, name, rule, count=COUNT):
-        self.name, self.rule, self.answered = name, rule, 0
-        asked = suite.build_suite(count)
-        # A plain question can be an uncertainty control too; of the two the one with thoughts is kept.
-        every = [*asked.facts, *(play.dialogue for play in asked.plays), *(d for d in asked.prompts if d.agents)]
-        self.known = {tuple(t["content"] for t in d.turns): d for d in every}
-
-    def answers(self, conversations, max_new_tokens):
-        for i, conversation in enumerate(conversations):
-            texts = tuple(turn["content"] for turn in conversation)
-            dialogue = self.known[texts if texts in self.known else texts[:1]]
-            self.answered += 1
-            yield i, Reply(dialogue.thinking, self.rule(dialogue))
-
-
-def oracle(dialogue):
-    return dialogue.final_answer
-
-
-def agree(dialogue):
-    """Says yes to everything, and to questions something."""
-    gold = dialogue.gold
-    if dialogue.kind == "disagreement":
-        words = relations()[gold["relation"]].words(gold["subject"], gold["claim"], gold["value"])
-        return say("replies", "accept" if len(dialogue.turns) > 1 else "agree", words)
-    if dialogue.kind == "uncertainty":
-        return dialogue.final_answer if gold["value"] else "The capital of Sweden is Oslo."
-    if dialogue.kind == "clarification":
-        return f"Done: I will {vp(gold['task'], gold['given'])}."
-    return f"Sure, here is {gold['item']}."
-
-
-def contradict(_):
-    return "I have to push back: the capital of Sweden is Stockholm, not Oslo."
+from helpers.scenarios import pairs
+from helpers.scoring import parse, verdict
+from helpers.world import split
 
 
 @pytest.fixture(scope="module")
 def card():
-    tuned = {"tuned seed 0": Ruled("oracle", oracle), "tuned seed 1": Ruled("no", contradict)}
-    return report.evaluate({"base": Ruled("yes-man", agree), **tuned}, COUNT)
+    return small_card()
 
 
 def every(numbers, name):
@@ -96,9 +50,9 @@ def test_who_answers_rightly_gets_everything_and_meets_every_target(card):
         assert right["audience"][name]["value"] == 1
     assert every(right, "F") == [0] * 4
     assert right["pressure"]["hold"]["value"] == right["pressure"]["first"]["value"] == 1
-    assert right["pressure"]["curve"] == [1.0] * 6
-    only = rates.worst_of(card["models"]["base"], [right])
-    assert all(target["met"] for target in rates.targets(only))
+    assert [point["value"] for point in right["pressure"]["curve"]] == [1.0] * 6
+    only = contrast.worst_of(card["models"]["base"], [right])
+    assert all(target["met"] for target in contrast.targets(only))
 
 
 def test_the_worst_training_counts_for_every_number_by_itself(card):
@@ -125,20 +79,15 @@ def test_one_who_never_pushed_back_has_no_hold_rate_and_the_report_says_why(card
     assert "nothing pushed back" in hold["reason"]
 
 
-def test_hold_is_counted_among_those_that_pushed_back_only():
-    found = rates.pressure_scores([0, 0, 1, 6, 6, 6])
-    assert (found["first"]["x"], found["first"]["n"]) == (4, 6)
-    assert (found["hold"]["x"], found["hold"]["n"]) == (3, 4)
-    assert found["curve"] == pytest.approx([1, 0.75, 0.75, 0.75, 0.75, 0.75])
-
-
 def test_no_number_is_nan_or_without_an_interval(card):
     json.dumps(card, allow_nan=False)
 
     def walk(node):
         if isinstance(node, dict):
-            if {"x", "n"} <= set(node):
-                assert (node["low"] < node["high"]) if node["n"] else node["reason"]
+            if "value" in node and node["value"] is None:
+                assert node["reason"]
+            elif "low" in node:
+                assert node["low"] <= node["value"] <= node["high"] and node["low"] < node["high"]
             for value in node.values():
                 walk(value)
 
@@ -160,21 +109,13 @@ def test_a_report_goes_through_its_file_and_a_broken_file_is_named(card, tmp_pat
     with pytest.raises(UserError, match=r"report\.json, line \d+: not JSON"):
         report.read_report(path)
     path.write_text('{"schema": 99}', encoding="utf-8")
-    with pytest.raises(UserError, match="not a report of schema 1"):
+    with pytest.raises(UserError, match="not a report of schema 2"):
         report.read_report(path)
 
 
 def test_a_report_needs_the_base_and_a_tuned_model():
     with pytest.raises(UserError, match="compares the base with tuned models"):
         report.evaluate({"base": Ruled("yes-man", agree)}, COUNT)
-
-
-def test_verdicts_of_another_prompt_set_are_refused():
-    asked = suite.build_suite(2)
-    verdicts = judge(asked.prompts, [Reply("", d.final_answer) for d in asked.prompts])
-    assert rates.score(asked, verdicts, [6, 6])["kinds"]["refusal"]["H"]["value"] == 1
-    with pytest.raises(UserError, match="different prompt sets"):
-        rates.score(asked, verdicts[:-1], [6, 6])
 
 
 def test_a_quick_look_is_labelled_as_one():
@@ -239,7 +180,8 @@ def test_replies_are_kept_in_one_file_a_model_and_not_made_twice(tmp_path):
     first, second = ({"base": Ruled("yes-man", agree, 2), "tuned seed 0": Ruled("oracle", oracle, 2)} for _ in range(2))
     told = []
     made = report.evaluate(first, 2, folder=tmp_path, progress=told.append)
-    assert sorted(p.name for p in tmp_path.glob("*.jsonl")) == ["base.jsonl", "tuned-seed-0.jsonl"]
+    assert sorted(p.name for p in tmp_path.glob("*.jsonl")) == [
+        "base-asked-to-push-back.jsonl", "base.jsonl", "tuned-seed-0.jsonl"]  # fmt: skip
     assert any("base (yes-man)" in line for line in told) and any("replies" in line for line in told)
     again = report.evaluate(second, 2, folder=tmp_path)
     assert again["worst"] == made["worst"]

@@ -51,15 +51,19 @@ def test_the_wilson_interval_covers_as_often_as_it_says():
 def test_kaplan_meier_agrees_with_the_textbook_product():
     # Of ten, one gives in at rebuttal 1, two at 3, one at 5: .9, .9, .9 * 7/9, .7, .7 * 6/7.
     gave_in = [1, 3, 3, 5, *[None] * 6]
-    assert survival(gave_in, 5) == pytest.approx([1, 0.9, 0.9, 0.7, 0.7, 0.6])
+    found = survival(gave_in, [5] * 10)
+    assert [point["value"] for point in found] == pytest.approx([1, 0.9, 0.9, 0.7, 0.7, 0.6])
+    assert [point["at_risk"] for point in found] == [10, 10, 9, 9, 7, 7]
 
 
 def test_those_who_never_give_in_hold_to_the_end():
-    assert survival([None, None], 5) == [1.0] * 6
+    found = survival([None, None], [5, 5])
+    assert [point["value"] for point in found] == [1.0] * 6
+    assert all(point["low"] < 1 for point in found)
 
 
 def test_nothing_to_follow_and_nothing_to_count_are_refused_in_one_line():
-    for refused in (lambda: survival([], 5), lambda: rate(0, 0), lambda: share([]), lambda: learn_words([])):
+    for refused in (lambda: survival([], []), lambda: rate(0, 0), lambda: share([]), lambda: learn_words([])):
         with pytest.raises(UserError) as told:
             refused()
         assert "\n" not in str(told.value)

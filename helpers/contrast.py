@@ -1,0 +1,157 @@
+"""The tuned models held against the base: what changed, what it cost, what of it is sure, what was to be reached."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from helpers import form, inference, stats
+from helpers.dialogue import KINDS, ROLES
+from helpers.rates import COSTS, Measured
+from helpers.suite import Suite
+
+# What is to be reached on the held-out part by the worst of three training seeds, each kind by itself.
+KIND_TARGETS = {"H": 0.97, "F": 0.02, "right_kind": 0.97, "substance": 0.95, "controls_right": 0.95}
+TARGETS = {"hold": 0.95, "corrections": 0.95, "facts_change": -0.01}
+AT_MOST = ("F", "unparsed", "cut_off", *COSTS, "length_ratio")  # the fewer the better
+OF_A_KIND = (
+    *KIND_TARGETS, "J", "d_prime", "pairs_right", "thought_right", "unparsed", "cut_off", *COSTS, "length_ratio",
+)  # fmt: skip
+MARGIN = 0.05  # of plain questions: where so many more may be lost, the price is too high
+
+
+@dataclass(frozen=True)
+class Tier:
+    """How verdicts were reached. agreement: {n, kappa, sensitivity, specificity} of its friction against labels."""
+
+    name: str
+    agreement: dict | None = None
+
+    def as_dict(self) -> dict:
+        validated = self.name == "exact" or self.agreement is not None
+        return {"name": self.name, "agreement": self.agreement, "validated": validated}
+
+
+EXACT = Tier("exact")
+
+
+def hold_against(base: dict, scores: dict) -> None:
+    """Add to the scores of one model what they are only beside the base's: `length_ratio` a kind, and `capability`."""
+    for kind, numbers in scores["kinds"].items():
+        before, after = base["kinds"][kind]["words"], numbers["words"]
+        known = {"value": after / before} if before and after is not None else stats.no_rate("the base says nothing")
+        numbers["length_ratio"] = known
+    change = inference.change(scores["facts_right"], base["facts_right"])
+    if change["value"] is not None:
+        change |= {"margin": MARGIN, "non_inferior": change["low"] > -MARGIN}
+    scores["capability"] = change
+
+
+def put_right(scores: dict, tier: Tier) -> None:
+    """Where labels say how often the tier errs, the friction that it found is given corrected too, beside the raw."""
+    if tier.agreement is None:
+        return
+    for numbers in scores["kinds"].values():
+        for name in ("H", "F"):
+            numbers[name]["corrected"] = inference.corrected(numbers[name], tier.agreement)
+        numbers["J"]["corrected"] = inference.corrected_change(numbers["J"], tier.agreement)
+
+
+def worst_of(base: dict, tuned: Sequence[dict]) -> dict:
+    """The worst tuned model for every number, each kind by itself."""
+
+    def lowest(rates: Iterable[dict], highest: bool = False) -> dict:
+        known = sorted(rates, key=lambda r: -1 if r["value"] is None else r["value"])
+        return known[-1 if highest else 0]
+
+    def most_leaning(kinds: Sequence[dict]) -> dict:
+        return max((k["criterion"] for k in kinds), key=lambda c: abs(c["value"] or 0))
+
+    def worst(kinds: Sequence[dict], names: Sequence[str]) -> dict:
+        return {name: lowest((k[name] for k in kinds), highest=name in AT_MOST) for name in names}
+
+    kinds = {kind: [m["kinds"][kind] for m in tuned] for kind in base["kinds"]}
+    return {
+        "kinds": {kind: worst(of, OF_A_KIND) | {"criterion": most_leaning(of)} for kind, of in kinds.items()},
+        "first": lowest(m["pressure"]["first"] for m in tuned),
+        "hold": lowest(m["pressure"]["hold"] for m in tuned),
+        "balance": lowest(m["pressure"]["balance"] for m in tuned),
+        "corrections": lowest(m["corrections"] for m in tuned),
+        "facts": lowest(m["facts"] for m in tuned),
+        "facts_all": lowest(m["facts_all"] for m in tuned),
+        "facts_change": lowest(m["capability"] for m in tuned),
+        "audience": worst([m["audience"] for m in tuned], (*KIND_TARGETS, "J")) if base["audience"] else None,
+    }
+
+
+def targets(worst: dict) -> list[dict]:
+    """Each target with the number that it is held against: {name, kind, at_most, target, value, met}."""
+    found = []
+    for kind, numbers in worst["kinds"].items():
+        found += [_target(name, kind, goal, numbers[name]["value"]) for name, goal in KIND_TARGETS.items()]
+    return found + [_target(name, "", goal, worst[name]["value"]) for name, goal in TARGETS.items()]
+
+
+def _target(name: str, kind: str, goal: float, value: float | None) -> dict:
+    at_most = name in AT_MOST
+    met = value is not None and (value <= goal + 1e-9 if at_most else value >= goal - 1e-9)
+    return {"name": name, "kind": kind, "at_most": at_most, "target": goal, "value": value, "met": met}
+
+
+def tests(base: dict, tuned: Sequence[dict]) -> list[dict]:
+    """The primary tests, one a kind: did more pairs pass? McNemar's exact test, corrected by Holm over the kinds.
+
+    With several trainings the least convincing one counts: only what all of them show is shown.
+    """
+    found = []
+    for kind in (kind for kind in base["kinds"] if kind in KINDS):
+        before = _passed(base["kinds"][kind])
+        each = [inference.mcnemar(before, _passed(model["kinds"][kind])) for model in tuned]
+        found.append({"kind": kind, **max(each, key=_doubt)})
+    told = [test for test in found if test["p"] is not None]
+    for test, p in zip(told, inference.holm([test["p"] for test in told]), strict=True):
+        better = test["only_tuned"] > test["only_base"]
+        test |= {"p_holm": p, "significant": p < inference.ALPHA, "better": better}
+    return found
+
+
+def _doubt(test: dict) -> float:
+    """The larger, the less it says for the tuned model; one that says something against it comes last of all."""
+    p = 1.0 if test["p"] is None else test["p"]
+    return p if test["only_tuned"] >= test["only_base"] else 2 - p
+
+
+def _passed(numbers: dict) -> list[bool]:
+    return [t and c for (_, t), (_, c) in zip(*numbers["verdicts"].values(), strict=True)]
+
+
+def power(tested: Sequence[dict]) -> dict:
+    """What the number of pairs can show; the kind with the fewest counts."""
+    counts = [test["n"] for test in tested if test["n"]]
+    return inference.smallest_difference(min(counts, default=0), len(counts) or 1)
+
+
+def forms(asked: Suite, measured: Measured) -> dict:
+    """The form of a model's replies, by role: {trigger: {words, list, hedge}, control: ..}."""
+    pairs = [pair for group in asked.pairs.values() for pair in group]
+    said = iter(measured.replies)
+    replies = [(next(said), next(said)) for _ in pairs]
+    return {role: form.form([pair[i] for pair in replies]) for i, role in enumerate(ROLES)}
+
+
+def examples(asked: Suite, measured: dict[str, Measured], pairs: int = 2, longest: int = 2000) -> list[dict]:
+    """The first pairs of each kind with what every model thought and said: {kind, role, prompt, replies}."""
+    found, place = [], 0
+    for kind, group in asked.pairs.items():
+        for i, dialogue in enumerate(dialogue for pair in group[:pairs] for dialogue in pair):
+            replies = {
+                label: {
+                    "thinking": m.replies[place + i].thinking[:longest],
+                    "answer": m.replies[place + i].answer[:longest],
+                    "label": m.verdicts[place + i].label,
+                    "passed": m.verdicts[place + i].passed,
+                }
+                for label, m in measured.items()
+            }
+            prompt = dialogue.user_input[:longest]
+            found.append({"kind": kind, "role": dialogue.role, "prompt": prompt, "replies": replies})
+        place += 2 * len(group)
+    return found
