@@ -48,14 +48,19 @@ def asked_to_push_back(
     first = {kind: group[:MOST_ASKED] for kind, group in pairs.items()}
 
     def answer(dialogues: Sequence[Dialogue]) -> list[Reply]:
-        told = [replace(d, turns=(system_turn(), *d.turns)) for d in dialogues]
+        prompted = [told(d) for d in dialogues]
         if path is None:
-            return model.replies([d.turns for d in told], progress=progress)
+            return model.replies([d.turns for d in prompted], progress=progress)
         from helpers.generate import replies_file
 
-        return replies_file(model, told, path, progress=progress)
+        return replies_file(model, prompted, path, progress=progress)
 
     return {**row(ASKED, first, judge, answer), "fixed": False, "system_prompt": system_turn()["content"]}
+
+
+def told(dialogue: Dialogue) -> Dialogue:
+    """The same prompt behind a system prompt that asks for push-back."""
+    return replace(dialogue, turns=(system_turn(), *dialogue.turns))
 
 
 def system_turn() -> dict:
