@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from helpers import compare, export, finetune, generate, plots, report
+from helpers import compare, export, finetune, generate, plots, report, report_plots
 from helpers.dialogue import write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.scale import Scale, choose_scale, run_dir
@@ -39,7 +39,7 @@ def run(name: str | None = None) -> None:
     models = {"base": generate.load(scale.model), "tuned": generate.load(folder / "adapter")}
     card = report.evaluate(models, PAIRS, folder=folder / "replies", progress=lambda line: print(line, flush=True))
     report.write_report(folder / "report.json", card)
-    picture = plots.friction_map(card, folder / "friction.png")
+    picture = report_plots.draw(report_plots.friction_map, card, folder / "friction.png")
     done("evaluate")
     link("4 of 5, the file: one GGUF that llama.cpp runs")
     copy = _export(folder)

@@ -175,7 +175,7 @@ def _shown(name: str) -> str:
 
 def main(options) -> None:
     """`python -m helpers evaluate`: the report card of the base and of one adapter a training seed."""
-    from helpers import generate, plots
+    from helpers import generate, report_page
 
     scale, reason = choose_scale(options.scale)
     print(f"Scale {scale.name}: {reason}", flush=True)
@@ -186,12 +186,13 @@ def main(options) -> None:
     models = {BASE: generate.load(scale.model), **{label: generate.load(path) for label, path in adapters.items()}}
     report = evaluate(models, options.pairs, folder=folder / "replies", progress=lambda line: print(line, flush=True))
     written = write_report(folder / "report.json", report)
-    picture = plots.friction_map(report, folder / "friction.png")
+    markdown, html, *pictures = report_page.write(report, folder)
     print(
         card(report),
         "",
         *lines(report),
-        f"Every number with its interval: {written}, and as a picture: {picture}",
+        f"Every number with its interval: {written}",
+        f"To read, with {len(pictures)} pictures: {html} (as Markdown: {markdown})",
         sep="\n",
     )
 

@@ -1,0 +1,74 @@
+"""What of a picture is text, as it is really drawn: how large, where, and on what ground."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+SMALLEST = 14  # pixels of 1024 x 768
+LEAST_CONTRAST = 3.0  # of large letters, as WCAG 2.2 asks (1.4.3); those of the small print get more
+
+
+@dataclass(frozen=True)
+class Drawn:
+    text: str
+    size: float
+    box: tuple[float, float, float, float]  # left, top, right, bottom in pixels
+    contrast: float
+
+
+def drawn_texts(figure) -> list[Drawn]:
+    """Every line of text that reaches the canvas, with the contrast to what was there before it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+
+    found = []
+
+    class Listening(RendererAgg):
+        def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+            width, height, descent = self.get_text_width_height_descent(s, prop, ismath)
+            assert angle in (0, 90), f"{s!r} is turned by {angle}"
+            upright = (x, y + descent - height, x + width, y + descent)
+            box = upright if angle == 0 else (x + descent - height, y - width, x + descent, y)
+            found.append(Drawn(s, prop.get_size_in_points() * self.dpi / 72, box, self._contrast(gc, box)))
+            super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
+
+        def _contrast(self, gc, box):
+            import numpy as np
+
+            left, top, right, bottom = (max(0, round(edge)) for edge in box)
+            behind = np.asarray(self.buffer_rgba())[top : bottom + 1, left : right + 1, :3].reshape(-1, 3)
+            return contrast(gc.get_rgb()[:3], np.median(behind, axis=0) / 255) if len(behind) else 0.0
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # the layout is settled now
+    width, height = canvas.get_width_height()
+    figure.draw(Listening(width, height, figure.dpi))
+    return [text for text in found if text.text.strip()]
+
+
+def faults(figure) -> list[str]:
+    """What cannot be read from the last row: too small, outside, on top of each other, too pale."""
+    texts = drawn_texts(figure)
+    width, height = figure.canvas.get_width_height()
+    assert (width, height) == (1024, 768)
+    found = [f"{t.size:.1f} px: {t.text}" for t in texts if t.size < SMALLEST]
+    found += [f"outside: {t.text} {t.box}" for t in texts if not _inside(t.box, width, height)]
+    found += [f"contrast {t.contrast:.1f}: {t.text}" for t in texts if t.contrast < LEAST_CONTRAST]
+    return found + [f"{a.text!r} over {b.text!r}" for a, b in combinations(texts, 2) if _overlap(a.box, b.box)]
+
+
+def contrast(one, other) -> float:
+    """WCAG's contrast of two colours (red, green, blue from 0 to 1): 1 (none) to 21."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return sum(share * c for share, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _inside(box, width, height) -> bool:
+    return box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height
+
+
+def _overlap(a, b) -> bool:
+    return min(a[2], b[2]) - max(a[0], b[0]) > 0.5 and min(a[3], b[3]) - max(a[1], b[1]) > 0.5
