@@ -31,8 +31,8 @@ class RunCard:
     """What really ran. `engine` is read off the trainer, `plain_because` says why it was not Unsloth ("" if it was).
 
     dialogues, validation: how many were trained on and held back; left_out: longer than the recipe's limit.
-    tokens: trained on, padding not counted. seconds: of training alone. data: SHA-256 of the dialogues. cut_short: what
-    a time limit left out, "" if nothing.
+    tokens: trained on, padding not counted. seconds: of training alone. data: SHA-256 of the dialogues. weights: of the
+    base's files. cut_short: what a time limit left out, "" if nothing.
     """
 
     engine: str
@@ -54,6 +54,7 @@ class RunCard:
     versions: dict
     command: str
     cut_short: str = ""
+    weights: str = ""
 
 
 def finetune(
@@ -82,7 +83,7 @@ def finetune(
         raise UserError(
             f"{len(dialogues)} dialogues are too few to train on some and hold some back. Make the data again."
         )
-    digest = hashlib.sha256("".join(to_json(d) + "\n" for d in dialogues).encode()).hexdigest()
+    digest = data_hash(dialogues)
     base = smollm2.folder(progress) if smollm2.is_named(scale.model) else artefacts.find(scale.model)
     if base:
         artefacts.check(base)
@@ -108,7 +109,7 @@ def finetune(
             round(time.perf_counter() - started, 1),
             _last(log, "loss"), _last(log, "eval_loss"), _recipe(trained), _versions(),
             f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}"
-            + (f" --minutes {minutes:g}" if minutes is not None else ""), held_to,
+            + (f" --minutes {minutes:g}" if minutes is not None else ""), held_to, task["base"],
         )  # fmt: skip
         _save(trainer, _located(scale, base), work, out, card)
     progress(f"{card.steps} steps, loss {card.train_loss:.3f}, {card.seconds:.0f} s: {out}")
@@ -285,6 +286,11 @@ def base_name(model: str) -> str:
     path, root = Path(model), ROOT.resolve()
     is_folder = path.is_absolute() or path.is_dir()
     return path.resolve().relative_to(root).as_posix() if is_folder and path.resolve().is_relative_to(root) else model
+
+
+def data_hash(dialogues: Sequence[Dialogue]) -> str:
+    """SHA-256 of the file in which they stand, as a run card names it."""
+    return hashlib.sha256("".join(to_json(d) + "\n" for d in dialogues).encode()).hexdigest()
 
 
 def _recipe(scale: Scale) -> dict:
