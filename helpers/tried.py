@@ -1,8 +1,10 @@
 """A list of prompts as an audience types them, all tried on the tuned model: what may be shown on stage, and how much
 of the whole list it stands for.
 
-The list is `data_samples/laptop/tried.jsonl`: triggers and controls of each kind, written before the model was trained.
-What came of it lies in the adapter's own folder, so that a new fine-tune never keeps the record of an old one.
+The list is `data_samples/laptop/tried.jsonl`: triggers and controls of each kind, written before the adapter was made.
+Its gold has the shape of the evaluation prompts, and on every control `answers`, of which help must hold one: what is
+shown on stage must be help, and not only sound like it. What came of it lies in the adapter's own folder, so that a new
+fine-tune never keeps the record of an old one.
 """
 
 import json

@@ -53,6 +53,7 @@ def test_the_list_is_sixty_prompts_in_whole_pairs_of_each_kind():
     assert [sum(d.kind == kind for d in asked) for kind in KINDS] == [16, 16, 14, 14]
     for trigger, control in zip(asked[::2], asked[1::2], strict=True):
         assert (trigger.role, control.role, trigger.pair_id) == ("trigger", "control", control.pair_id)
+        assert control.gold["answers"]
     assert [json.loads(line)["id"] for line in tried.PROMPTS.read_text("utf-8").splitlines()] == [d.id for d in asked]
 
 
