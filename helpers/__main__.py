@@ -73,6 +73,10 @@ def evaluate(o: Options) -> int | None:
     return _module("report").main(o)
 
 
+def exhibit(o: Options) -> int | None:
+    return _module("exhibits").main(o)
+
+
 def publish(o: Options) -> int | None:
     return _module("hub").main(o)
 
@@ -154,6 +158,7 @@ VERBS = {
         option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),
         option("--pairs", type=int, default=300, help="pairs a kind (default: %(default)s)"),
     )),
+    "exhibit": Verb(exhibit, "two ways to a contrarian: without the controls, and without the reasoning", (SCALE,)),
     "publish": Verb(publish, "share on the Hugging Face Hub; shows what would go up, and sends only when told", (
         option("what", choices=["dataset", "card"], help="the friction dataset, or only write its card again"),
         option("--repo", default="", metavar="NAME", help="your-name/friction (default: helpers/settings.toml)"),
