@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
 from collections import defaultdict
@@ -14,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from helpers.errors import UserError
+from helpers.lock import only_one
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,15 @@ def beside(out: Path, what: str) -> Path:
 
 
 @contextmanager
-def alone(out: Path):
-    """One run at a time may write here. The lock ends with the process, however that ends."""
-    path = out.with_name(f".{out.stem}.lock")
+def alone(out: Path) -> Iterator[None]:
+    """One run at a time may write here."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        lock = out.with_name(f".{out.stem}.lock")
+        lock.touch()
     except OSError as error:
         raise UserError(f"cannot write into {out.parent}: {error.strerror}. Give another --out.") from None
-    with file:
-        try:
-            if os.name == "nt":
-                importlib.import_module("msvcrt").locking(file.fileno(), 2, 1)  # 2: LK_NBLCK
-            else:
-                importlib.import_module("fcntl").flock(file, 2 | 4)  # LOCK_EX | LOCK_NB
-        except OSError:
-            raise UserError(f"another run is writing {out}. Wait for it, or give another --out.") from None
+    with only_one(lock, f"another run is writing {out}. Wait for it, or give another --out."):
         yield
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
 import re
 import shutil
@@ -11,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import metadata
 from operator import eq, ge, gt, le, lt, ne
 from pathlib import Path
 
 from helpers.errors import UserError
+from helpers.lock import only_one
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG = ROOT / "runs" / "install.log"
@@ -75,19 +74,11 @@ def _key(version: str) -> tuple[int, ...]:
     return (*[int(part) for part in release.split(".")], *[0] * (5 - release.count(".")), -early)
 
 
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """One install at a time: two pips at work in one environment ruin it. The lock ends with the process, however."""
+def alone() -> AbstractContextManager[None]:
+    """One install at a time: two pips at work in one environment ruin it."""
     LOG.parent.mkdir(exist_ok=True)
-    with LOG.with_name("install.lock").open("w") as file:
-        try:
-            if os.name == "nt":
-                importlib.import_module("msvcrt").locking(file.fileno(), 2, 1)  # 2: LK_NBLCK
-            else:
-                importlib.import_module("fcntl").flock(file, 2 | 4)  # LOCK_EX | LOCK_NB
-        except OSError:
-            raise UserError("Another command is installing the course at this moment: wait for it.") from None
-        yield
+    taken = "Another command is installing the course at this moment: wait for it."
+    return only_one(LOG.with_name("install.lock"), taken)
 
 
 def pip(what: str, arguments: list[str], **environment: str) -> None:

@@ -18,9 +18,9 @@ PROSE = Reply("Sure! I think that the claim does not hold.")
 
 # The command as a user gives it, without the look at what is installed.
 CLI = (
-    "import signal, sys; from helpers import __main__ as m, install\n"
+    "import signal, sys; from helpers import __main__ as m, install, interpreter\n"
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whoever ran the tests may have set it aside
-    "install.go_inside = install.complete = lambda *a, **k: None\n"
+    "interpreter.go_inside = install.complete = lambda *a, **k: None\n"
     "sys.exit(m.main(sys.argv[1:]))"
 )
 

@@ -7,19 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 import types
-import zipfile
 from pathlib import Path
 
 import pytest
+from clone import Clone, finish
 
-from helpers import install, packages
+from helpers import install, interpreter, packages
 from helpers.errors import UserError
 from helpers.packages import Requirement, accepts, requirements
 
-BARE = Path(getattr(sys, "_base_executable", sys.executable))
 COURSE = {
     "unsloth", "trl", "datasets", "huggingface_hub", "litellm", "ipywidgets", "pandas", "matplotlib", "nbval",
     "llama-cpp-python",
@@ -95,8 +93,9 @@ def theirs(tmp_path, monkeypatch):
     for module in (install, packages):
         monkeypatch.setattr(module, "installed", found.get)
         monkeypatch.setattr(module, "LOG", tmp_path / "runs" / "install.log")
+    for module in (install, interpreter):
+        monkeypatch.setattr(module, "kind", lambda: "active")
     monkeypatch.setattr(install, "ROOT", tmp_path)
-    monkeypatch.setattr(install, "kind", lambda: "active")
     monkeypatch.setattr(install, "pip", pip)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     return types.SimpleNamespace(found=found, asked=asked, stamp=tmp_path / install.STAMP)
@@ -193,6 +192,16 @@ def test_two_installs_at_once_are_refused_and_the_lock_ends_with_its_holder(thei
     assert len(theirs.asked) == 1
 
 
+def test_what_pip_left_half_written_is_dropped(tmp_path, monkeypatch):
+    for name, files in {"whole-1.dist-info": ["METADATA", "INSTALLER"], "half-1.dist-info": ["METADATA"]}.items():
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).touch()
+    monkeypatch.setattr(install.sysconfig, "get_path", lambda name: str(tmp_path))
+    install.drop_half_installed(since=0)
+    assert [p.name for p in tmp_path.iterdir()] == ["whole-1.dist-info"]
+
+
 # --- The first cell of a notebook -------------------------------------------------------------------------------
 
 
@@ -217,149 +226,7 @@ def test_the_setup_cell_finds_the_course_from_a_kernel_that_knows_nothing(folder
     assert "Ready" in capsys.readouterr().out
 
 
-# --- Other systems, by substitution -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def windows(monkeypatch):
-    def execv(*_):
-        raise AssertionError("execv on Windows loses the exit status")
-
-    monkeypatch.setattr(install, "os", types.SimpleNamespace(name="nt", environ=os.environ, execv=execv))
-
-
-def test_on_windows_the_python_is_in_scripts(windows):
-    assert install.python_in(Path("v")) == Path("v", "Scripts", "python.exe")
-
-
-def test_on_windows_the_exit_status_comes_through_a_child(windows):
-    with pytest.raises(SystemExit) as end:
-        install.enter(Path(sys.executable), ["-c", "raise SystemExit(7)"])
-    assert end.value.code == 7
-
-
-@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
-def test_ctrl_c_is_for_the_child_and_its_status_is_ours():
-    child = "import time\ntry: print('ready', flush=True); time.sleep(9)\nexcept KeyboardInterrupt: raise SystemExit(5)"
-    parent = f"import sys; from helpers import install; sys.exit(install.through([sys.executable, '-c', {child!r}]))"
-    process = start([sys.executable, "-c", parent], install.ROOT)
-    assert process.stdout.readline().strip() == "ready"
-    time.sleep(0.2)  # let the parent reach its wait
-    os.killpg(process.pid, signal.SIGINT)
-    assert finish(process)[0] == 5
-
-
-def test_a_missing_venv_module_is_said_in_one_line(tmp_path, monkeypatch):
-    (tmp_path / "venv.py").write_text("raise SystemExit('No module named venv')", "utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(install.shutil, "which", lambda name: None)
-    with pytest.raises(UserError, match=r"No module named venv.*python3-venv"):
-        install.make_venv(tmp_path / ".venv")
-    assert not (tmp_path / ".venv").exists()
-
-
-def test_an_unsupported_python_is_said_with_what_to_do(monkeypatch):
-    monkeypatch.setattr(sys, "version_info", (3, 10, 1))
-    monkeypatch.setattr(install.shutil, "which", lambda name: None)
-    with pytest.raises(UserError, match=r"3\.11, 3\.12 or 3\.13"):
-        install.supported_python()
-
-
-@pytest.mark.parametrize("missing", ["pyvenv.cfg", "python", "home", "pip"])
-def test_a_venv_that_is_not_whole_is_seen(tmp_path, missing):
-    venv = tmp_path / "v"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    config = venv / "pyvenv.cfg"
-    if missing == "pyvenv.cfg":
-        config.unlink()
-    elif missing == "python":
-        install.python_in(venv).unlink()
-    elif missing == "home":
-        config.write_text(f"home = {tmp_path / 'gone'}\n", "utf-8")
-    assert not install.healthy(venv)
-
-
-def test_what_pip_left_half_written_is_dropped(tmp_path, monkeypatch):
-    for name, files in {"whole-1.dist-info": ["METADATA", "INSTALLER"], "half-1.dist-info": ["METADATA"]}.items():
-        (tmp_path / name).mkdir()
-        for file in files:
-            (tmp_path / name / file).touch()
-    monkeypatch.setattr(install.sysconfig, "get_path", lambda name: str(tmp_path))
-    install.drop_half_installed(since=0)
-    assert [p.name for p in tmp_path.iterdir()] == ["whole-1.dist-info"]
-
-
 # --- For real: a bare interpreter, a .venv, pip, and packages of one line ---------------------------------------
-
-
-def start(command: list, folder: Path, **environment: str) -> subprocess.Popen:
-    hidden = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "COLAB_RELEASE_TAG")
-    kept = {name: value for name, value in os.environ.items() if name not in hidden and not name.startswith("PIP_")}
-    return subprocess.Popen(
-        [str(word) for word in command],
-        cwd=folder,
-        env={**kept, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=os.name != "nt",
-        preexec_fn=_heed_ctrl_c if os.name != "nt" else None,
-    )
-
-
-def _heed_ctrl_c() -> None:
-    """A shell that runs the tests in the background has them ignore SIGINT, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def finish(process: subprocess.Popen) -> tuple[int, str]:
-    said, _ = process.communicate(timeout=120)
-    return process.returncode, said
-
-
-class Clone:
-    """A copy of the launcher whose requirements are tiny packages in a folder next to it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.shelf = folder, folder / "shelf"
-        self.shelf.mkdir()
-        (folder / "helpers").mkdir()
-        for name in ("__init__", "__main__", "errors", "install", "packages"):
-            shutil.copy(install.ROOT / "helpers" / f"{name}.py", folder / "helpers")
-        self.site = None
-
-    def requires(self, text: str) -> None:
-        (self.folder / "requirements.txt").write_text(text, "utf-8")
-
-    def wheel(self, name: str) -> None:
-        info = f"{name}-1.0.dist-info"
-        with zipfile.ZipFile(self.shelf / f"{name}-1.0-py3-none-any.whl", "w") as archive:
-            archive.writestr(f"{name}.py", "here = True\n")
-            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-            archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-
-    def endless_sdist(self, name: str, mark: Path) -> None:
-        source = self.folder / f"{name}-1.0"
-        source.mkdir()
-        build = '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
-        (source / "pyproject.toml").write_text(build, "utf-8")
-        slow = f"import pathlib, time\npathlib.Path({str(mark)!r}).touch()\ntime.sleep(60)\n"
-        (source / "slow.py").write_text(slow, "utf-8")
-        (source / "PKG-INFO").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", "utf-8")
-        with tarfile.open(self.shelf / f"{name}-1.0.tar.gz", "w:gz") as archive:
-            archive.add(source, source.name)
-
-    def start(self, *arguments: str) -> subprocess.Popen:
-        return start([BARE, "-m", "helpers", *arguments], self.folder, PIP_FIND_LINKS=self.shelf.as_uri())
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        return finish(self.start(*arguments))
-
-    def imports(self, name: str, folder: Path | None = None) -> bool:
-        python = install.python_in(self.folder / ".venv")
-        return finish(start([python, "-c", f"import {name}"], folder or self.folder))[0] == 0
 
 
 @pytest.fixture(scope="module")
@@ -441,7 +308,7 @@ def test_ctrl_c_during_an_install_is_one_line_and_is_repaired_by_the_next_run(cl
 
 def test_a_venv_whose_python_is_gone_is_made_again(clone):
     clone.requires("")
-    shutil.rmtree(install.python_in(clone.folder / ".venv").parent)
+    shutil.rmtree(interpreter.python_in(clone.folder / ".venv").parent)
     status, said = clone.run("setup")
     assert (status, "Repairing .venv" in said) == (0, True)
 
@@ -463,13 +330,13 @@ def readme_pip_lines() -> list[str]:
 def test_the_readmes_pip_lines_give_a_working_course(tmp_path):
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    path = f"{install.python_in(venv).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{interpreter.python_in(venv).parent}{os.pathsep}{os.environ['PATH']}"
     for line in readme_pip_lines():
         subprocess.run(line, shell=True, cwd=install.ROOT, env={**os.environ, "PATH": path}, check=True)
     names = "unsloth, trl, datasets, huggingface_hub, litellm, ipywidgets, pandas, matplotlib, nbval, llama_cpp"
     code = f"import {names}"
-    done = subprocess.run([install.python_in(venv), "-c", code], cwd=install.ROOT, capture_output=True, text=True)
+    done = subprocess.run([interpreter.python_in(venv), "-c", code], cwd=install.ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     check = "from helpers import install; install.here()"
-    done = subprocess.run([install.python_in(venv), "-c", check], cwd=install.ROOT, capture_output=True, text=True)
+    done = subprocess.run([interpreter.python_in(venv), "-c", check], cwd=install.ROOT, capture_output=True, text=True)
     assert "Ready" in done.stdout, done.stderr
