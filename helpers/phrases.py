@@ -123,7 +123,8 @@ DOUBTS = _pattern(
     r"\b(?:isn't|is not|not) (?:something|anything|an? (?:number|name|figure|date)) (?:that )?(?:i|anyone|anybody)\b",
     r"\bnothing (?:you (?:describe|say|tell)|in (?:that|this|it|what)|\w+ )?(?:\w+ )?(?:shows|tells|says|settles"
     r"|to (?:read|find|go on))\b",
-    r"\bunknow(?:n|able)\b|\bunpredictable\b|\bun(?:proven|proved|solved|resolved|documented|recorded|settled)\b",
+    r"\b(?:(?:is|are|was|were|remains?|it's|that's|largely|simply|still) (?:\w+ )?|^)un(?:known|knowable"
+    r"|predictable|proven|proved|solved|resolved|documented|recorded|settled)\b",
     r"\b(?:mystery|guesswork|anyone's guess|open question|debated|disputed|contested|argued over|coin toss|made-up"
     r"|hazy|only guess|just (?:a )?guess|would be (?:a |pure |just |only )?(?:guess|invent|speculat|made)\w*)\b",
     r"\b(?:impossible|difficult|hard|tough|tricky) to (?:say|tell|know|predict|determine|pin)\b",
