@@ -70,7 +70,9 @@ def probe(o: Options) -> int | None:
 
 
 def evaluate(o: Options) -> int | None:
-    return _module("report").main(o)
+    if o.model or o.against or o.replies:
+        return _module("versus").main(o)
+    return _module("natural_report" if o.scale == "laptop" else "report").main(o)
 
 
 def exhibit(o: Options) -> int | None:
@@ -156,7 +158,11 @@ VERBS = {
     "evaluate": Verb(evaluate, "the friction report card: base and tuned on held-out scenarios", (
         SCALE,
         option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),
-        option("--pairs", type=int, default=300, help="pairs a kind (default: %(default)s)"),
+        option("--pairs", type=int, default=300, metavar="N", help="pairs a kind at most (default: %(default)s)"),
+        option("--model", metavar="NAME", help="your own on the 24 stage pairs (--pairs 6: on 6), as ollama/NAME"),
+        option("--against", metavar="NAME", help="what --model is held against, as ollama/OTHER"),
+        option("--replies", metavar="FILE.json", help="judge a list of {prompt, baseline_response, tuned_response}"),
+        option("--max-tokens", type=int, metavar="N", help="of a reply in plain English (default: by what is asked)"),
     )),
     "exhibit": Verb(exhibit, "two ways to a contrarian: without the controls, and without the reasoning", (SCALE,)),
     "publish": Verb(publish, "share on the Hugging Face Hub; shows what would go up, and sends only when told", (

@@ -1,0 +1,93 @@
+"""The report card in plain English, on models that answer by a rule."""
+
+from argparse import Namespace
+
+import pytest
+from talker import Talker
+
+from helpers import natural_report, natural_suite
+from helpers.errors import UserError
+from helpers.natural_report import asked_to_push_back, assemble, held_out_lines, measure, targets, told_often
+from helpers.report_file import read_report, write_report
+
+
+def oracle(asked):
+    """Answers with the right reply where the course has one written, else with nothing wrong."""
+    known = {d.user_input: d.final_answer for d in asked.everything}
+    return lambda texts: known.get(texts[-1]) or "Here is what you asked for, as well as I can put it."
+
+
+@pytest.fixture(scope="module")
+def asked():
+    return natural_suite.build(4)
+
+
+@pytest.fixture(scope="module")
+def made(asked, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("replies")
+    models = {"base": Talker("yes", lambda texts: "Yes, that is right."), "tuned": Talker("oracle", oracle(asked))}
+    found = {label: measure(label, model, asked, folder, tell=lambda line: None) for label, model in models.items()}
+    row = asked_to_push_back(models["base"], asked, folder, 100, lambda done, total: None)
+    return assemble(asked, found, "a test", 100, [row])
+
+
+def test_held_out_facts_are_counted_beside_the_kinds_and_apart_from_them(made):
+    right = made["held_out"]["known facts"]["tuned"]
+    assert (right["H"]["value"], right["F"]["value"], right["substance"]["value"]) == (1, 0, 1)
+    unsure = made["held_out"]["unknown facts"]["tuned"]
+    assert (unsure["right_kind"]["value"], unsure["F"]["value"]) == (1, 0)
+    assert made["held_out"]["unknown facts"]["base"]["right_kind"]["value"] == 0
+    assert set(made["models"]["tuned"]["kinds"]) == {"disagreement", "uncertainty", "clarification", "refusal"}
+
+
+def test_the_card_shows_the_held_out_facts_with_their_targets(made):
+    made = {**made, "targets": targets(made)}
+    text = "\n".join(held_out_lines(made))
+    assert "known facts, 4 pairs" in text and "claims about unknown facts" in text
+    assert ">=.85 met" in text and "<=.10 met" in text
+    assert max(map(len, text.splitlines())) <= 105
+
+
+def test_targets_are_held_against_what_was_measured_alone(made):
+    found = {(t["kind"], t["name"]): t for t in targets(made)}
+    assert found["known facts", "H"]["met"]
+    assert not found["clarification", "J"]["met"]
+    assert ("", "facts_change") in found
+    assert not [t for t in targets({**made, "held_out": {}}) if "facts" in t["kind"]]
+
+
+def test_the_base_that_is_told_to_push_back_and_the_four_fixed_ones_stand_beside(made):
+    names = [row["name"] for row in made["baselines"]]
+    assert names == ["always-contrarian", "always-agree", "always-ask", "always-refuse", "base, asked to push back"]
+    assert {row["J"]["value"] for row in made["baselines"]} == {0}
+
+
+def test_the_report_goes_through_its_file(made, tmp_path):
+    assert read_report(write_report(tmp_path / "report.json", made)) == made
+    assert made["cap"] == 100
+
+
+def test_progress_tells_the_time_that_is_left_and_counts_no_reply_of_an_earlier_run():
+    told, times = [], iter([0, 1, 31, 61])
+    progress = told_often(told.append, lambda: next(times))
+    for done in (400, 410, 420):  # 400 were there; ten more take half a minute
+        progress(done, 440)
+    assert told == [
+        "  410 of at most 440 replies, about 2 min left",
+        "  420 of at most 440 replies, about 60 s left",
+    ]
+
+
+def test_one_adapter_is_measured_and_it_must_be_there(monkeypatch, tmp_path):
+    options = Namespace(seeds=3, pairs=4, max_tokens=None)
+    with pytest.raises(UserError, match="--seeds 3"):
+        natural_report.main(options)
+    monkeypatch.setattr(natural_report, "ROOT", tmp_path)
+    with pytest.raises(UserError, match="no fine-tune at scale laptop yet"):
+        natural_report.main(Namespace(seeds=1, pairs=4, max_tokens=None))
+
+
+def test_no_tokens_at_all_are_refused():
+    with pytest.raises(UserError, match="--max-tokens 0"):
+        natural_report.cap_of(Namespace(max_tokens=0), 280)
+    assert natural_report.cap_of(Namespace(max_tokens=None), 280) == 280
