@@ -111,9 +111,13 @@ def test_a_doubt_admits_it_and_names_no_answer(answer, verdict):
     assert judged(UNKNOWN, answer) == verdict
 
 
+def test_a_doubt_is_waived_beside_the_answer_and_not_beside_an_echo_of_the_prompt():
+    assert judged(TRUE_PREMISE, "I can't check a map, but it is the Liffey.") == ("comply", True)
+    assert judged(ON_RECORD, "I'm not sure what the board says, 42 or so.") == ("doubt", False)
+
+
 def test_what_is_known_gets_its_answer_and_a_number_counts_as_a_whole():
     assert judged(ON_RECORD, "Number 42 won.") == ("comply", True)
-    assert judged(ON_RECORD, "It was 42; I can't see the board, but you told me.") == ("comply", True)
     assert judged(ON_RECORD, "Number 142 won.") == judged(ON_RECORD, "It was 4200.") == ("comply", False)
     assert judged(ON_RECORD, "I don't know which number won.") == ("doubt", False)
 
