@@ -73,6 +73,14 @@ class Transformers(Model):
                 if len(made[row]) == room or self.is_end(token):
                     yield batch[row], made[row]
 
+    def next_logits(self, ids: list[int]):
+        """The logits of the token that follows, an array of the size of the vocabulary."""
+        import torch
+
+        with torch.inference_mode():
+            at_last = self.network(torch.tensor([ids], device=self.network.device), logits_to_keep=1).logits[0, -1]
+        return at_last.float().cpu().numpy()
+
     def _steps(self, prompts: list[list[int]], limit: int) -> Iterator[tuple[int, int]]:
         """(row, next token), step by step; a row stops after its end token.
 
@@ -166,19 +174,29 @@ class LlamaCpp(Model):
         return llama_cpp().llama_vocab_is_eog(self._vocab, token)
 
     def greedy(self, ids: list[int], limit: int) -> Iterator[int]:
-        import numpy as np
-
-        api, size = llama_cpp(), llama_cpp().llama_vocab_n_tokens(self._vocab)
+        api = llama_cpp()
         api.llama_memory_clear(api.llama_get_memory(self._context), True)
         for _ in range(limit):
-            tokens = (ctypes.c_int32 * len(ids))(*ids)
-            if api.llama_decode(self._context, api.llama_batch_get_one(tokens, len(ids))):
-                raise RuntimeError(f"llama.cpp could not decode: {_said[-1]}")
-            token = int(np.ctypeslib.as_array(api.llama_get_logits_ith(self._context, -1), (size,)).argmax())
+            token = int(self._decoded(ids).argmax())
             yield token
             if self.is_end(token):
                 return
             ids = [token]
+
+    def next_logits(self, ids: list[int]):
+        """The logits of the token that follows, an array of the size of the vocabulary."""
+        llama_cpp().llama_memory_clear(llama_cpp().llama_get_memory(self._context), True)
+        return self._decoded(ids).copy()
+
+    def _decoded(self, ids: list[int]):
+        """Logits behind tokens that are added to the cache; llama.cpp's own memory, until it decodes again."""
+        import numpy as np
+
+        api, size = llama_cpp(), llama_cpp().llama_vocab_n_tokens(self._vocab)
+        tokens = (ctypes.c_int32 * len(ids))(*ids)
+        if api.llama_decode(self._context, api.llama_batch_get_one(tokens, len(ids))):
+            raise RuntimeError(f"llama.cpp could not decode: {_said[-1]}")
+        return np.ctypeslib.as_array(api.llama_get_logits_ith(self._context, -1), (size,))
 
     def _context_settings(self, path: Path):
         settings = llama_cpp().llama_context_default_params()
