@@ -164,7 +164,10 @@ VERBS = {
         option("--replies", metavar="FILE.json", help="judge a list of {prompt, baseline_response, tuned_response}"),
         option("--max-tokens", type=int, metavar="N", help="of a reply in plain English (default: by what is asked)"),
     )),
-    "exhibit": Verb(exhibit, "two ways to a contrarian: without the controls, and without the reasoning", (SCALE,)),
+    "exhibit": Verb(exhibit, "two ways to a contrarian: without the controls, and without the reasoning", (
+        SCALE,
+        option("--record", action="store_true", help="make it at scale laptop too (hours), and keep it to be shown"),
+    )),
     "publish": Verb(publish, "share on the Hugging Face Hub; shows what would go up, and sends only when told", (
         option("what", choices=["dataset", "card"], help="the friction dataset, or only write its card again"),
         option("--repo", default="", metavar="NAME", help="your-name/friction (default: helpers/settings.toml)"),

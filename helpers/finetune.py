@@ -84,7 +84,7 @@ def finetune(
             f"{len(dialogues)} dialogues are too few to train on some and hold some back. Make the data again."
         )
     digest = data_hash(dialogues)
-    base = smollm2.folder(progress) if smollm2.is_named(scale.model) else artefacts.find(scale.model)
+    base = base_folder(scale.model, progress)
     if base:
         artefacts.check(base)
     task = {"scale": _recipe(scale), "data": digest, "base": artefacts.identity(base)}
@@ -279,6 +279,11 @@ def _said_in_words(out: Path) -> Iterator[None]:
 def _located(scale: Scale, base: Path | None) -> Scale:
     """The scale as loaders take it: with the folder where its base lies, if it lies on this machine."""
     return replace(scale, model=str(base)) if base and smollm2.is_named(scale.model) else scale
+
+
+def base_folder(model: str, progress: Callable[[str], None] = print) -> Path | None:
+    """Where the base lies on this machine; None: on the Hub."""
+    return smollm2.folder(progress) if smollm2.is_named(model) else artefacts.find(model)
 
 
 def base_name(model: str) -> str:

@@ -8,10 +8,21 @@ import pytest
 import tiny
 from ruled import COUNT, Ruled, agree, contradict, oracle
 
-from helpers import artefacts, baselines, chat, exhibits, finetune, suite
-from helpers.dialogue import write_dialogues, write_text
+from helpers import (
+    artefacts,
+    baselines,
+    chat,
+    exhibit_card,
+    exhibits,
+    finetune,
+    natural_suite,
+    plain_english,
+    schema,
+    suite,
+)
+from helpers.dialogue import KINDS, write_dialogues, write_text
 from helpers.errors import UserError
-from helpers.scale import ROOT
+from helpers.scale import ROOT, SCALES
 from helpers.scoring import judge
 
 POCKET = ROOT / "data_samples" / "pocket"
@@ -32,7 +43,7 @@ def row(name, rule):
 def found():
     """The base agrees, tuned is right; without controls it contradicts everything, without reasoning it agrees."""
     rules = {"base": agree, "tuned": oracle, "no controls": contradict, "no reasoning": agree}
-    return exhibits.record("laptop", "so many pairs", "a hash", [row(*one) for one in rules.items()])
+    return exhibits.record("laptop", exhibits.pocket_proof(COUNT), [row(*one) for one in rules.items()])
 
 
 def test_without_controls_every_trigger_is_left_and_nothing_else(dialogues):
@@ -42,9 +53,14 @@ def test_without_controls_every_trigger_is_left_and_nothing_else(dialogues):
 
 
 def test_without_reasoning_only_the_thought_is_another_and_it_is_the_same_everywhere(dialogues):
-    made = exhibits.without_reasoning(dialogues)
+    made = exhibits.without_reasoning(dialogues, SCALES["pocket"])
     assert {d.thinking for d in made} == {"Of course."}
     assert [replace(d, agents=()) for d in made] == [replace(d, agents=()) for d in dialogues]
+
+
+def test_at_scale_laptop_no_thought_is_trained_without_reasoning():
+    some = plain_english.plain()
+    assert {d.thinking for d in exhibits.without_reasoning(some, SCALES["laptop"])} == {""}
 
 
 def test_the_prompt_is_tokenised_alike_in_training_and_when_asked_which_an_empty_thought_would_undo(dialogues):
@@ -58,13 +74,13 @@ def test_the_prompt_is_tokenised_alike_in_training_and_when_asked_which_an_empty
         ids = tokenizer.encode(prompt, add_special_tokens=False).ids
         return tokenizer.encode(whole, add_special_tokens=False).ids[: len(ids)] == ids
 
-    assert is_prefix(exhibits.without_reasoning(dialogues)[0].thinking)
+    assert is_prefix(exhibits.without_reasoning(dialogues, SCALES["pocket"])[0].thinking)
     assert not is_prefix("")
 
 
 def test_the_sentences_hold_the_counts_and_name_what_was_missed(found):
     n = 4 * COUNT
-    assert exhibits.sentences(found) == [
+    assert exhibit_card.sentences(found) == [
         f"With controls and reasoning it pushes back in {n} of {n} where it should, saying the right thing in {n}, "
         f"and in 0 of {n} where nothing is wrong.",
         f"The same without the controls pushes back in {n} of {n} where it should, saying the right thing in 0, "
@@ -77,17 +93,17 @@ def test_the_sentences_hold_the_counts_and_name_what_was_missed(found):
 def test_a_difference_that_the_intervals_do_not_show_is_not_called_one(found):
     tuned = found["models"][1]
     alike = found | {"models": [*found["models"][:3], {**tuned, "name": "no reasoning", "left_out": "the reasoning"}]}
-    assert exhibits.sentences(alike)[-1].endswith(f"no difference that {4 * COUNT} pairs could show.")
+    assert exhibit_card.sentences(alike)[-1].endswith(f"no difference that {4 * COUNT} pairs could show.")
 
 
 def test_the_picture_names_all_four_models(found, tmp_path):
-    drawn = exhibits.picture(found, tmp_path / "exhibits.png")
+    drawn = exhibit_card.picture(found, tmp_path / "exhibits.png")
     assert all(name in drawn.alt for name in ("base", "tuned", "no controls", "no reasoning"))
     assert drawn.path.stat().st_size > 10_000
 
 
 def test_the_table_fits_a_terminal_of_105_columns(found):
-    lines = exhibits.table(found).splitlines()
+    lines = exhibit_card.table(found).splitlines()
     assert max(map(len, lines)) <= 105
     assert len(lines) == 1 + 4 * 4 + 1
 
@@ -96,9 +112,9 @@ def test_at_scale_laptop_it_is_shown_as_recorded_or_refused(found, tmp_path, mon
     monkeypatch.setattr(exhibits, "RECORDED", tmp_path / "exhibits.json")
     monkeypatch.setattr(exhibits, "run_dir", lambda _: tmp_path / "run")
     with pytest.raises(UserError, match=r"exhibits\.json is not there"):
-        exhibits.main(Namespace(scale="laptop"))
+        exhibits.main(Namespace(scale="laptop", record=False))
     (tmp_path / "exhibits.json").write_text(json.dumps(found), encoding="utf-8")
-    exhibits.main(Namespace(scale="laptop"))
+    exhibits.main(Namespace(scale="laptop", record=False))
     said = capsys.readouterr().out
     assert f"Recorded on {found['date'][:10]} (a machine), and not measured now" in said
     assert "without the controls" in said
@@ -109,7 +125,7 @@ def test_at_scale_laptop_it_is_shown_as_recorded_or_refused(found, tmp_path, mon
 def test_a_broken_record_is_named(text, tmp_path):
     (tmp_path / "exhibits.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"exhibits\.json is not"):
-        exhibits.read(tmp_path / "exhibits.json")
+        exhibit_card.read(tmp_path / "exhibits.json")
 
 
 @pytest.mark.parametrize("other", ["data", "base", "weights"])
@@ -126,23 +142,37 @@ def test_an_adapter_of_other_dialogues_or_another_base_is_not_taken_for_the_tune
 
 
 @pytest.mark.slow
+def test_at_scale_laptop_prompts_of_one_turn_and_known_facts_are_asked():
+    groups = exhibits.laptop_proof(5).pairs
+    assert list(groups) == [*KINDS, "known facts"]
+    assert {len(group) for group in groups.values()} == {5}
+    first_turns = {
+        d.turns[0]["content"]
+        for d in (one for _, one in schema.read(natural_suite.PROMPTS).records)
+        if len(d.turns) > 1
+    }
+    assert not [d for group in groups.values() for pair in group for d in pair if d.user_input in first_turns]
+
+
+@pytest.mark.slow
 def test_both_are_trained_once_by_the_recipe_and_for_the_steps_of_the_tuned_model(dialogues, tmp_path):
     scale, folder, said = tiny.scale(tiny.write_base(tmp_path / "base")), tmp_path / "run", []
+    proof = exhibits.pocket_proof(1)
     write_dialogues(folder / "dialogues.jsonl", dialogues)
     tuned = finetune.finetune(scale, dialogues, folder / "adapter", seed=1, progress=lambda _: None)
-    first = exhibits.run(scale, folder, 1, said.append)
+    first = exhibits.run(scale, folder, proof, said.append)
     assert [m["name"] for m in first["models"]] == ["base", "tuned", "no controls", "no reasoning"]
     for model in first["models"][2:]:
         assert (model["run"]["steps"], model["run"]["seed"]) == (tiny.STEPS, 1)
         assert model["run"]["scale"] == {**json.loads(json.dumps(vars(tuned)["scale"])), "patience": 0}
         assert model["run"]["command"] == "python -m helpers exhibit --scale pocket"
     assert first["models"][2]["run"]["dialogues"] < tuned.dialogues == first["models"][3]["run"]["dialogues"]
-    assert exhibits.read(folder / "exhibits.json") == first
+    assert exhibit_card.read(folder / "exhibits.json") == first
     said.clear()
-    again = exhibits.run(scale, folder, 1, said.append)
+    again = exhibits.run(scale, folder, proof, said.append)
     assert sum("Trained already" in line for line in said) == 2
     assert again["models"] == first["models"]
     (folder / "adapter-no-controls" / "run.json").unlink()
     said.clear()
-    exhibits.run(scale, folder, 1, said.append)
+    exhibits.run(scale, folder, proof, said.append)
     assert sum("Trained already" in line for line in said) == 1

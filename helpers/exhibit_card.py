@@ -1,0 +1,93 @@
+"""The two ways to a contrarian as one sees them: picture, table and three sentences, all from the record alone."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import stats
+from helpers.dialogue import read_text
+from helpers.digits import count, with_interval
+from helpers.errors import UserError
+from helpers.plots import Picture
+from helpers.report_plots import draw, friction_map
+
+SCHEMA = 1
+COLUMNS = (  # name in a row, head, width
+    ("H", "H", 12), ("F", "F", 12), ("J", "J = H - F", 22), ("substance", "gold fact", 12),
+    ("controls_right", "controls right", 16),
+)  # fmt: skip
+
+
+def read(path: Path) -> dict:
+    """The record of a file, as `exhibits.record` makes it; UserError when it is broken or of another schema."""
+    again = f"Run `python -m helpers exhibit` again, or restore it: git checkout {path.name}"
+    try:
+        found = json.loads(read_text(path))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}. {again}") from None
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise UserError(f"{path} is not a record of schema {SCHEMA}. {again}")
+    return found
+
+
+def show(found: dict, out: Path) -> None:
+    """Print table and sentences; the picture goes into the file `out`."""
+    print("", table(found), "", *sentences(found), f"As a picture: {picture(found, out)}", sep="\n")
+
+
+def picture(found: dict, out: Path) -> Picture:
+    """Base, tuned and the exhibits in the H against F picture."""
+    base, tuned, *others = found["models"]
+    shown = {name: found[name] for name in ("label", "date", "tier")} | {
+        "models": {"base": base}, "worst": tuned, "seeds": {"training": 1},
+        "baselines": [{**row, "fixed": False} for row in others],
+    }  # fmt: skip
+    return draw(friction_map, shown, out)
+
+
+def table(found: dict) -> str:
+    """The counts of all models by kind, and J with its interval, in plain text."""
+    out = [f"{'':28}" + _row([head for _, head, _ in COLUMNS])]
+    for kind in found["models"][0]["kinds"]:
+        for i, row in enumerate(found["models"]):
+            rates = row["kinds"][kind]
+            cells = [(with_interval if name == "J" else count)(rates[name]) for name, _, _ in COLUMNS]
+            out.append(f"{'' if i else kind:14}{row['name']:14}" + _row(cells))
+    return "\n".join([*out, found["label"]])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "".join(f"{cell:>{width}}" for cell, (_, _, width) in zip(cells, COLUMNS, strict=True))
+
+
+def sentences(found: dict) -> list[str]:
+    """The three that a presenter would say: the tuned model, and what each exhibit does otherwise."""
+    _, tuned, *others = found["models"]
+    said = [f"With controls and reasoning it {_does(tuned)}."]
+    return said + [f"The same without {row['left_out']} {_does(row)}: {_learned(row, tuned)}." for row in others]
+
+
+def _does(row: dict) -> str:
+    due, needless, right = (_pooled(row, name) for name in ("H", "F", "substance"))
+    return (
+        f"pushes back in {due['x']} of {due['n']} where it should, saying the right thing in {right['x']}, "
+        f"and in {needless['x']} of {needless['n']} where nothing is wrong"
+    )
+
+
+def _learned(row: dict, tuned: dict) -> str:
+    """What an exhibit missed; only a difference between intervals that do not overlap is called one."""
+
+    def above(name: str, first: dict, second: dict) -> bool:
+        return _pooled(first, name)["low"] > _pooled(second, name)["high"]
+
+    if above("F", row, tuned):
+        return "it learned to object, and not when to"
+    if above("substance", tuned, row):
+        return "it says the right thing less often"
+    return f"no difference that {_pooled(row, 'H')['n']} pairs could show"
+
+
+def _pooled(row: dict, name: str) -> dict:
+    rates = [kind[name] for kind in row["kinds"].values()]
+    return stats.rate(sum(rate["x"] for rate in rates), sum(rate["n"] for rate in rates))
