@@ -1,15 +1,13 @@
 """More pictures of a report: what the replies say and look like, and what the friction cost. As in `report_plots`."""
 
-from functools import cache
-from textwrap import wrap
-
 from helpers.dialogue import ROLES
 from helpers.digits import short
-from helpers.plots import LEFT, SIZE, Look, frame
-from helpers.report_plots import bar, base_and_tuned, small_print, value, why
+from helpers.lettering import drawable, fitted
+from helpers.picture import LEFT, Look, across, frame
+from helpers.report_plots import bar, base_and_tuned
+from helpers.report_words import base_to_tuned, small_print, value, why
 from helpers.scoring import RIGHT_KIND
 
-IN_SIGHT = 300  # characters of a reply that can matter in a picture; the page has all of it
 KEPT = (("facts, held out", "facts"), ("facts, all", "facts_all"), ("corrections taken", "corrections"))
 FORMS = (("words", "words, median"), ("list", "share with a list"), ("hedge", "share with a hedge"))
 
@@ -32,18 +30,18 @@ def _in_their_words(report: dict, figure, look: Look, role: str, title: str) -> 
         figure.text(left, 0.885, name, fontsize=17, weight="bold", color=colour, va="top")
     said = []
     for row, kind in enumerate(kind for kind in RIGHT_KIND if kind in first):
-        example, top = first[kind], 0.835 - row * 0.197
+        example, top = first[kind], 0.838 - row * 0.19
         figure.add_artist(_rule(top + 0.008, look))
-        prompt = fitted(example["prompt"], 1 - 2 * LEFT, 15, 2, bold=True)
+        prompt = fitted(example["prompt"], across(1 - 2 * LEFT), 15, 2, bold=True)
         figure.text(LEFT, top, prompt, fontsize=15, weight="bold", va="top")
-        top -= 0.031 * (prompt.count("\n") + 1) + 0.006
+        top -= 0.031 * (prompt.count("\n") + 1) + 0.003
         told = []
         for label, name, colour, left in columns:
             reply = example["replies"][label]
             sign = "✓" if reply["passed"] else "✗"
             figure.text(left, top, f"{sign} {reply['label']}", fontsize=14, weight="bold", color=colour, va="top")
-            answer = fitted(reply["answer"] or "(empty)", 0.465, 14, 3)
-            figure.text(left, top - 0.032, answer, fontsize=14, va="top", linespacing=1.1)
+            answer = fitted(reply["answer"] or "(empty)", across(0.465), 14, 3)
+            figure.text(left, top - 0.03, answer, fontsize=14, va="top", linespacing=1.1)
             told.append(f"{name}, {reply['label']}: {drawable(reply['answer'])}")
         said.append(f"{kind}: {drawable(example['prompt'])} {' '.join(told)}")
     hint = "On the same prompts. ✓ right, ✗ not right, and what kind of answer it is."
@@ -64,12 +62,13 @@ def form(report: dict, figure, look: Look) -> str:
             for is_base, mark in marks.items():
                 found = [of[role][key] for label, of in report["form"].items() if (label == "base") is is_base]
                 numbers = sorted(n for n in map(_number, found) if n is not None)
-                axes.plot(numbers, [row] * len(numbers), **mark.style(), clip_on=False, zorder=3)
+                if numbers:  # drawn of no points, a mark would stretch the layout
+                    axes.plot(numbers, [row] * len(numbers), **mark.style(), clip_on=False, zorder=3)
                 told.append(_span(numbers, key))
                 ends += numbers[:1]
             if len(ends) == 2:
                 axes.plot(ends, [row, row], color=look.soft, linewidth=3, zorder=2)
-            axes.text(1.02, row, " → ".join(told), transform=axes.get_yaxis_transform(), va="center", weight="bold")
+            axes.text(1.02, row, base_to_tuned(*told), transform=axes.get_yaxis_transform(), va="center", weight="bold")
             said.append(f"{title}, {role}s: base {told[0]}, tuned {told[1]}")
         axes.set_yticks((0, 1), [f"{role}s" for role in ROLES])
         axes.set(ylim=(1.6, -0.6))
@@ -110,7 +109,7 @@ def capability(report: dict, figure, look: Look) -> str:
                     axes.errorbar(
                         rate["value"], row + shift, xerr=bar(rate), **mark.style(), elinewidth=3, clip_on=False
                     )
-            told = f"{value(before)} → {value(after)}"
+            told = base_to_tuned(value(before), value(after))
             axes.text(1.03, row, told, transform=axes.get_yaxis_transform(), va="center", weight="bold")
             said.append(f"{name}: {value(before, True)} to {value(after, True)}")
         axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
@@ -136,42 +135,6 @@ def kept_or_lost(report: dict) -> str:
         return f"Change on plain questions: {why(change)}."
     shown = "shown" if change["non_inferior"] else "not shown"
     return f"Plain questions: {value(change, True)}. That no more than {short(change['margin'])} is lost is {shown}."
-
-
-def fitted(text: str, width: float, size: float, lines: int, bold: bool = False) -> str:
-    """The text in so many lines at most, none wider than `width` (in widths of the figure); cut with " ..".
-
-    It is measured, since letters differ in width and a reply may be in any language.
-    """
-    text = drawable(text)
-    for columns in range(140, 8, -2):
-        wrapped = wrap(text, columns, max_lines=lines, placeholder=" ..") or [""]
-        if max(_width(line, bold) for line in wrapped) * size <= width * SIZE[0] * 72:
-            break
-    return "\n".join(wrapped)
-
-
-def drawable(text: str) -> str:
-    """What a model said, for a picture: one line, no control characters, a box for what the font does not have."""
-    plain = " ".join(text[:IN_SIGHT].split())
-    return "".join(c if ord(c) in _glyphs() else "\N{WHITE SQUARE}" for c in plain if c.isprintable())
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    from matplotlib.font_manager import findfont, get_font
-
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
-
-
-@cache
-def _width(line: str, bold: bool) -> float:
-    """In ems: times the size of the font in points, the width in points."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(family="DejaVu Sans", size=100, weight="bold" if bold else "normal")
-    return text_to_path.get_text_width_height_descent(line, font, False)[0] / 100
 
 
 def _number(found: dict | float | None) -> float | None:

@@ -1,89 +1,61 @@
-"""A report to read: a Markdown file, and an HTML file that holds its pictures; both say the same, from the report only.
+"""The report card to read: `report.md` and `report.html`, both from the report alone.
 
-First what is said on stage, then the pictures, the tables with their intervals, and how it was measured. The HTML is
-light or dark as its reader's system is, needs no network, and shows what models said as text, never as code.
+First what is said on stage, then the pictures, the tables with their intervals, and how it was measured.
 """
 
-import base64
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from helpers import reply_plots, report_plots
 from helpers.dialogue import write_text
-from helpers.digits import short
-from helpers.plots import DARK, LIGHT, Look, Picture
-from helpers.report_plots import conclusion, tier, value, worst_of
+from helpers.digits import interval, short
+from helpers.errors import UserError
+from helpers.pages import Block, Heading, Shown, Table, Text, html, markdown
+from helpers.picture import DARK, LIGHT, Look, Picture
+from helpers.report_file import SCHEMA
+from helpers.report_words import conclusion, tier, value, why, worst_of
 
 TITLE = "The friction report card"
 PICTURES = (
     report_plots.friction_map, reply_plots.on_triggers, reply_plots.on_controls, report_plots.same_pairs,
     report_plots.confusion, report_plots.hold_curve, reply_plots.capability, reply_plots.form,
 )  # fmt: skip
-OF_A_KIND = {
-    "H": "H: friction on triggers", "F": "F: friction on controls", "J": "J = H - F", "d_prime": "d'",
-    "right_kind": "right kind", "substance": "with the gold fact", "controls_right": "controls right",
-    "pairs_right": "pairs right",
+FRICTION = {
+    "H": "H, on triggers", "F": "F, on controls", "J": "J = H - F", "right_kind": "right kind",
+    "substance": "gold fact", "controls_right": "controls right",
 }  # fmt: skip
 COSTS = {
     "full_refusals": "refused", "partial_refusals": "refused in part", "needless_questions": "needless question",
     "apologies": "apology", "length_ratio": "length, base = 1",
 }  # fmt: skip
-QUALITY = {"thought_right": "thought right", "unparsed": "not understood", "cut_off": "cut off"}
-STYLE = """
-:root { color-scheme: light dark; --ground: #fff; --ink: #111; --soft: #595959; --line: #c4c4c4; }
-@media (prefers-color-scheme: dark) { :root { --ground: #14171a; --ink: #f2f2f2; --soft: #b5b5b5; --line: #54585c; } }
-body { background: var(--ground); color: var(--ink); font: 18px/1.5 system-ui, sans-serif; margin: 2rem auto;
-  max-width: 1024px; padding: 0 1rem; }
-h1 { line-height: 1.2; } h2 { margin-top: 3rem; } .small { color: var(--soft); font-size: 16px; }
-table.said { font-size: 24px; width: 100%; } img { width: 100%; height: auto; } .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 16px; } th { text-align: left; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem .3rem 0; vertical-align: top;
-  overflow-wrap: anywhere; min-width: 5.5em; }
-"""
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-
-
-@dataclass(frozen=True)
-class Heading:
-    text: str
-
-
-@dataclass(frozen=True)
-class Text:
-    lines: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Table:
-    """`said`: what is said aloud, in large letters."""
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    said: bool = False
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One picture in its two looks."""
-
-    light: Picture
-    dark: Picture
-
-
-Block = Heading | Text | Table | Shown
+QUALITY = {
+    "pairs_right": "pairs right", "d_prime": "d'", "criterion": "c", "thought_right": "thought right",
+    "unparsed": "not judged", "cut_off": "cut off",
+}  # fmt: skip
+OVERALL = {
+    "first": "pushes back at the first turn",
+    "hold": "of those, holds over five rebuttals",
+    "corrections": "valid corrections accepted",
+    "balance": "balance of holding and accepting",
+    "facts": "plain questions, held out",
+    "facts_all": "plain questions, all",
+    "facts_change": "plain questions, change",
+}
 
 
 def write(report: dict, folder: Path) -> list[Path]:
     """`report.md`, `report.html` and `pictures/`, light and dark, in the folder; returns the paths in this order."""
+    if report.get("schema") != SCHEMA:
+        raise UserError(
+            f"This report is of schema {report.get('schema')}, and a page needs {SCHEMA}. "
+            "Run `python -m helpers evaluate` again."
+        )
     pictures = folder / "pictures"
     shown = [Shown(*(_draw(paint, report, pictures, look) for look in (LIGHT, DARK))) for paint in PICTURES]
     blocks = list(blocks_of(report, shown))
     pages = [
-        write_text(folder / "report.md", markdown(blocks, folder)),
-        write_text(folder / "report.html", html(blocks)),
+        write_text(folder / "report.md", markdown(TITLE, blocks, folder)),
+        write_text(folder / "report.html", html(TITLE, blocks)),
     ]
     return pages + [picture.path for one in shown for picture in (one.light, one.dark)]
 
@@ -93,74 +65,91 @@ def _draw(paint: Callable[..., str], report: dict, folder: Path, look: Look) -> 
     return report_plots.draw(paint, report, folder / f"{name}.png", look)
 
 
-# -- what is told, in this order -----------------------------------------------------------------------------------
-
-
 def blocks_of(report: dict, shown: Sequence[Shown]) -> Iterator[Block]:
-    base, worst = report["models"]["base"], report["worst"]
-    tuned = "tuned" + worst_of(report)
+    """All that is told, in its order."""
+    base, worst, seeds = report["models"]["base"], report["worst"], report["seeds"]["training"]
+    tuned = "tuned" if seeds == 1 else f"worst of {seeds}"
     said = report["stage_lines"]
-    yield Table(["base", tuned], list(zip(said["base"], said["tuned"], strict=True)), said=True)
-    yield Text([f"{report['label']}. Verdicts: {tier(report)}. Intervals are 95 % ones."])
+    yield Table(["base", "tuned" + worst_of(report)], list(zip(said["base"], said["tuned"], strict=True)), said=True)
+    yield Text([f"{report['label']}. Verdicts: {tier(report)}. In brackets: 95 % intervals."])
     yield from shown
-    for title, names in (("Friction, by kind", OF_A_KIND), ("What it costs on controls", COSTS), ("Replies", QUALITY)):
-        yield Heading(title)
-        yield Table(["kind", "model", *names.values()], list(_by_kind(names, {"base": base, tuned: worst})))
+    typed = {"as typed": (base["audience"], worst["audience"])} if base["audience"] else {}
+    kinds = {kind: (base["kinds"][kind], numbers) for kind, numbers in worst["kinds"].items()}
+    yield Heading("Friction, by kind: H where it is due, F where nothing is wrong")
+    yield Table(["", "", *FRICTION.values()], list(_by_kind(FRICTION, kinds | typed, tuned)))
+    if held_out := report.get("held_out"):
+        groups = {group: (found["base"], found["tuned"]) for group, found in held_out.items()}
+        yield Heading("Facts whose names training never saw")
+        yield Table(["", "", *FRICTION.values()], list(_by_kind(FRICTION, groups, "tuned")))
+    if report["words_alone"]:
+        alone = ", ".join(f"{kind} {value(rate)}" for kind, rate in report["words_alone"].items())
+        yield Text([f"How often words alone tell trigger from control (chance .50): {alone}."])
+    yield Heading("What it costs on controls")
+    yield Table(["", "", *COSTS.values()], list(_by_kind(COSTS, kinds, tuned)))
+    yield Heading("More of the replies")
+    yield Table(["", "", *QUALITY.values()], list(_by_kind(QUALITY, kinds, tuned)))
     yield Heading("Is it sure?")
     rows = [[t["kind"], str(t["n"]), str(t["only_tuned"]), str(t["only_base"]), conclusion(t)] for t in report["tests"]]
-    yield Table(["kind", "pairs", "gained", "lost", "exact McNemar test, Holm over the kinds"], rows)
-    yield Text([report["power"]["text"]])
+    yield Table(["pairs right", "pairs", "gained", "lost", "exact McNemar test, Holm over the kinds"], rows)
+    yield Text([report[name]["text"] for name in ("power", "coverage") if report.get(name)])
     yield Heading("Under pressure, and what was kept")
-    yield Table(["", "base", tuned], [[name, *map(_cell, pair)] for name, pair in _whole(base, worst).items()])
+    before = {**base, **base["pressure"], "facts_change": None}
+    yield Table(["", "base", tuned], [[name, _cell(before[key]), _cell(worst[key])] for key, name in OVERALL.items()])
     yield Text([reply_plots.kept_or_lost(report)])
-    if report["baselines"]:
-        yield Heading("Beside it")
-        kinds = list(worst["kinds"])
-        rows = [[row["name"], *(_cell(row["kinds"][kind]["J"]) for kind in kinds)] for row in report["baselines"]]
-        yield Table(["J of", *kinds], rows)
+    yield Heading("J of every model and baseline")
+    models = [{"name": label, **model} for label, model in report["models"].items()]
+    rows = [_in_short(row, list(worst["kinds"])) for row in (*models, *report["baselines"])]
+    yield Table(["", *worst["kinds"], "all kinds", "right kind"], rows)
+    if split := list(_split(report)):
+        yield Heading("By what the base knows")
+        yield Table(["", "", "the base", "pairs", "H", "F", "J"], split)
     if report["targets"]:
         yield Heading("Targets")
-        yield Table(["what", "kind", "target", "found", ""], [_target(t) for t in report["targets"]])
+        yield Table(["", "", "target", "found", ""], [_target(t) for t in report["targets"]])
     yield Heading("In their words")
-    yield Table(["kind, role", "prompt", *list(report["models"])[:2]], [_example(e) for e in report["examples"]])
+    yield Table(["", "prompt", *list(report["models"])[:2]], [_example(e) for e in report["examples"]])
     yield Heading("How it was measured")
     yield Table(["", ""], list(_made_with(report)))
 
 
-def _by_kind(names: dict[str, str], models: dict[str, dict]) -> Iterator[list[str]]:
-    for kind in models["base"]["kinds"]:
-        for who, model in models.items():
-            rates = model["kinds"][kind]
-            yield [kind if who == "base" else "", who, *(_cell(rates[name]) for name in names)]
-            if any("corrected" in rates[name] for name in names):
-                yield ["", f"{who}, put right", *(_cell(rates[name].get("corrected")) for name in names)]
-
-
-def _whole(base: dict, worst: dict) -> dict[str, tuple[dict, dict]]:
-    pressed = base["pressure"]
-    return {
-        "pushes back at the first turn": (pressed["first"], worst["first"]),
-        "of those, holds over five rebuttals": (pressed["hold"], worst["hold"]),
-        "valid corrections accepted": (base["corrections"], worst["corrections"]),
-        "balance of the two": (pressed["balance"], worst["balance"]),
-        "plain questions, held out": (base["facts"], worst["facts"]),
-        "plain questions, all": (base["facts_all"], worst["facts_all"]),
-    }
+def _by_kind(names: dict[str, str], kinds: dict[str, tuple[dict, dict]], tuned: str) -> Iterator[list[str]]:
+    """Two rows a kind, base and tuned; beside what a tier found also what it would have found without its errors."""
+    for kind, both in kinds.items():
+        for who, rates in zip(("base", tuned), both, strict=True):
+            yield [kind if who == "base" else "", who, *(_cell(rates.get(name)) for name in names)]
+            if any("corrected" in rates.get(name, {}) for name in names):
+                yield ["", f"{who}, corrected", *(_cell(rates.get(name, {}).get("corrected")) for name in names)]
 
 
 def _cell(rate: dict | None) -> str:
+    """The number, its interval below it; nothing for what does not apply."""
     if rate is None:
         return ""
     if rate["value"] is None:
-        return f"not measured: {rate['reason']}" if rate.get("reason") else "not measured"
-    return value(rate, interval="low" in rate)
+        return why(rate)
+    return value(rate) + (f"\n({interval(rate)})" if "low" in rate else "")
+
+
+def _in_short(row: dict, kinds: Sequence[str]) -> list[str]:
+    """J by kind, and the balanced accuracy of the kind of answer."""
+    js = [_cell(row["kinds"][kind]["J"]) if kind in row["kinds"] else "" for kind in kinds]
+    right = row["balanced"]
+    chance = f"\n(chance {short(right['chance'])})" if "chance" in right else ""
+    return [row["name"], *js, _cell(row.get("J")), value(right) + chance]
+
+
+def _split(report: dict) -> Iterator[list[str]]:
+    for label, model in report["models"].items():
+        for kind, numbers in model["kinds"].items():
+            for part, rates in numbers.get("split", {}).items():
+                yield [label, kind, part, str(rates["n"]), *(_cell(rates[name]) for name in ("H", "F", "J"))]
 
 
 def _target(target: dict) -> list[str]:
     sign = "at most" if target["at_most"] else "at least"
     found = "not measured" if target["value"] is None else short(target["value"], 3)
-    goal = f"{sign} {short(target['target'])}"
-    return [target["name"], target["kind"], goal, found, "met" if target["met"] else "MISSED"]
+    goal, met = f"{sign} {short(target['target'])}", "met" if target["met"] else "MISSED"
+    return [(FRICTION | OVERALL)[target["name"]], target["kind"], goal, found, met]
 
 
 def _example(example: dict) -> list[str]:
@@ -177,72 +166,11 @@ def _made_with(report: dict) -> Iterator[list[str]]:
         yield [label, model["name"]]
     yield ["verdicts", tier(report)]
     yield ["prompts", f"{report['pairs']} pairs a kind of the {report['part']} part, SHA-256 {report['prompts']}"]
+    if report.get("cap"):
+        yield ["replies", f"greedy, at most {report['cap']} tokens"]
+    if report.get("engine"):
+        yield ["run by", report["engine"]]
     yield ["data", f"SHA-256 {report['data']}"]
     yield ["seeds", ", ".join(f"{name} {seed}" for name, seed in report["seeds"].items())]
     yield ["versions", ", ".join(f"{name} {version}" for name, version in report["versions"].items())]
     yield ["when and where", f"{report['date']}, {report['machine']}"]
-
-
-# -- as Markdown and as HTML ---------------------------------------------------------------------------------------
-
-
-def markdown(blocks: Sequence[Block], folder: Path) -> str:
-    """Pictures are named by their place in the folder."""
-    return "\n\n".join([f"# {TITLE}", *(_as_markdown(block, folder) for block in blocks)]) + "\n"
-
-
-def _as_markdown(block: Block, folder: Path) -> str:
-    match block:
-        case Heading(text):
-            return f"## {_plain(text)}"
-        case Text(lines):
-            return "\n\n".join(map(_plain, lines))
-        case Table(head, rows):
-            cells = [[_plain(cell) for cell in row] for row in (head, *rows)]
-            cells.insert(1, ["---"] * len(head))
-            return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-        case Shown(light, _):
-            return f"![{_plain(light.alt)}]({light.path.relative_to(folder).as_posix()})"
-
-
-def html(blocks: Sequence[Block]) -> str:
-    head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    head += f'<meta name="viewport" content="width=device-width"><title>{TITLE}</title><style>{STYLE}</style>'
-    body = "\n".join(map(_as_html, blocks))
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body><h1>{TITLE}</h1>\n{body}\n</body></html>\n'
-
-
-def _as_html(block: Block) -> str:
-    match block:
-        case Heading(text):
-            return f"<h2>{_escaped(text)}</h2>"
-        case Text(lines):
-            return "".join(f'<p class="small">{_escaped(line)}</p>' for line in lines)
-        case Table(head, rows, said):
-            ruled = _row("th", head) + "".join(_row("td", row) for row in rows)
-            return f'<div class="wide"><table{" class=said" if said else ""}>{ruled}</table></div>'
-        case Shown(light, dark):
-            source = f'<source srcset="{_inline(dark)}" media="(prefers-color-scheme: dark)">'
-            return f'<p><picture>{source}<img src="{_inline(light)}" alt="{escape(light.alt)}"></picture></p>'
-
-
-def _row(tag: str, cells: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{_escaped(cell)}</{tag}>' for cell in cells)}</tr>\n"
-
-
-def _inline(picture: Picture) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture.path.read_bytes()).decode()}"
-
-
-def _escaped(text: str) -> str:
-    return escape(_printable(text)).replace("\n", "<br>")
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is, in a table cell too."""
-    return re.sub(r"([\\`*_{}\[\]|#~$])", r"\\\1", escape(_printable(text), quote=False)).replace("\n", "<br>")
-
-
-def _printable(text: str) -> str:
-    """Without escape sequences and marks that turn the writing round: a model may say anything."""
-    return "".join(c for c in text if c == "\n" or c.isprintable())

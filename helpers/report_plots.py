@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from textwrap import shorten
 
-from helpers.digits import p_value, short, with_interval
-from helpers.plots import LIGHT, Look, Picture, frame, save, unmeasured
+from helpers.errors import UserError
+from helpers.picture import LIGHT, Look, Picture, contrast, frame, save, unmeasured
+from helpers.report_words import base_to_tuned, conclusion, counted, small_print, value, why, worst_of
 from helpers.scoring import LABELS
 
 
@@ -66,10 +67,16 @@ def friction_map(report: dict, figure, look: Look) -> str:
     """
     marks, said = marks_of(report, look), []
     base, tuned = marks[0].kinds, marks[1].kinds
-    for axes, kind in zip(figure.subplots(2, 2, sharex=True, sharey=True).flat, tuned, strict=False):
+    kinds = list(tuned)[:4]
+    if not kinds:
+        raise UserError("The report holds no kind of friction. Run `python -m helpers evaluate` again.")
+    panels = figure.subplots(1 if len(kinds) < 3 else 2, min(2, len(kinds)), sharex=True, sharey=True, squeeze=False)
+    for axes in panels.flat[len(kinds) :]:
+        axes.remove()
+    for axes, kind in zip(panels.flat, kinds, strict=False):
         for j in (0.0, 0.25, 0.5, 0.75):
             axes.plot([0, 1 - j], [j, 1], color=look.soft, linestyle="--" if j else "-", linewidth=1.2, zorder=1)
-            axes.text(1 - j, 1.06, f"J={j:g}".replace("0.", "."), fontsize=12, color=look.soft, ha="center")
+            axes.text(1 - j, 1.1, f"J={j:g}".replace("0.", "."), fontsize=12, color=look.soft, ha="center")
         for above, mark in enumerate(reversed(marks), 3):
             at, numbers = _point(mark.kinds[kind]), mark.kinds[kind]
             if at is None:
@@ -82,7 +89,7 @@ def friction_map(report: dict, figure, look: Look) -> str:
         else:
             head = {"arrowstyle": "-|>,head_width=.4,head_length=.8", "color": look.ink, "linewidth": 2}
             axes.annotate("", ends[1], ends[0], arrowprops={**head, "shrinkA": 11, "shrinkB": 12}, zorder=2)
-        gain = f"{kind}:  J {value(base[kind]['J'])} → {value(tuned[kind]['J'])}"
+        gain = f"{kind}:  J {base_to_tuned(value(base[kind]['J']), value(tuned[kind]['J']))}"
         axes.set_title(gain, fontsize=17, pad=26, loc="left")
         axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         told = [
@@ -130,6 +137,8 @@ def hold_curve(report: dict, figure, look: Look) -> str:
         said.append(
             f"{mark.name}: pushes back at the first turn in {counted(rate)}; of those holds {value(hold, True)}"
         )
+    if not any(numbers["curve"] for _, numbers in models):
+        unmeasured(curve, why(*(numbers["hold"] for _, numbers in models)))
     first.set(xlim=(-0.6, 1.6), xticks=(0, 1), xticklabels=("base", "tuned"))
     first.set_title("push back at first", fontsize=17, loc="left")
     curve.set_title("of those, still hold after so many rebuttals", fontsize=17, loc="left")
@@ -166,7 +175,7 @@ def confusion(report: dict, figure, look: Look) -> str:
         axes.imshow(shares, aspect="auto", cmap=_shades(look.ground, colour), vmin=0, vmax=1)
         for row, gold in enumerate(golds):
             for column, count in enumerate(counts[row]):
-                ink = look.ground if shares[row][column] > 0.6 else look.ink if count else look.soft
+                ink = look.soft if not count else _ink_on(_between(look.ground, colour, shares[row][column]), look)
                 weight = "bold" if LABELS[column] == gold else "normal"
                 at = {"ha": "center", "va": "center_baseline", "fontsize": 17}
                 axes.text(column, row, count, color=ink, weight=weight, **at)
@@ -194,6 +203,10 @@ def same_pairs(report: dict, figure, look: Look) -> str:
         "wrong before and after": {"facecolor": look.ground, "hatch": "..", "edgecolor": look.soft},
     }
     for row, test in enumerate(report["tests"]):
+        if not test["n"]:
+            said.append(f"{test['kind']}: {conclusion(test)}")
+            axes.text(0, row, said[-1], fontsize=17)
+            continue
         n, gained, lost = test["n"], test["only_tuned"], test["only_base"]
         both = report["models"]["base"]["kinds"][test["kind"]]["pairs_right"]["x"] - lost
         left = 0
@@ -215,51 +228,6 @@ def same_pairs(report: dict, figure, look: Look) -> str:
     return f"Pairs that are right, before and after. {'. '.join(said)}. {report['label']}."
 
 
-def conclusion(test: dict) -> str:
-    """What the test of one kind shows, with its p after Holm."""
-    if test["p"] is None:
-        return f"not tested, {test['reason']}"
-    told = ("better" if test["better"] else "worse") if test["significant"] else "no difference shown"
-    p = p_value(test["p_holm"])
-    return f"{told} (p {p})" if p.startswith("<") else f"{told} (p = {p})"
-
-
-def worst_of(report: dict) -> str:
-    """What is to be said after "tuned"."""
-    seeds = report["seeds"]["training"]
-    return "" if seeds == 1 else f" (worst of {seeds})"
-
-
-def small_print(report: dict) -> str:
-    """How many, how judged, when: under every picture."""
-    return f"{report['label']}. Verdicts: {tier(report)}. Measured on {report['date'][:10]}."
-
-
-def tier(report: dict) -> str:
-    """How verdicts were reached, and how far that is to be trusted."""
-    name, agreed = report["tier"]["name"], report["tier"]["agreement"]
-    if agreed:
-        return f"{name}, kappa {value(agreed['kappa'], True)} against {agreed['n']} labels"
-    return name if report["tier"]["validated"] else f"{name}, not validated"
-
-
-def value(number: dict, interval: bool = False) -> str:
-    """.97, or with its interval .97 (.93 to .99); in words when there is none."""
-    if number["value"] is None:
-        return "not measured"
-    return with_interval(number, 2) if interval else short(number["value"])
-
-
-def counted(rate: dict) -> str:
-    return "not measured" if rate["value"] is None else f"{rate['x']} of {rate['n']}"
-
-
-def why(*numbers: dict) -> str:
-    """That something was not measured, and the first reason that the report gives."""
-    reasons = [number["reason"] for number in numbers if number["value"] is None and number.get("reason")]
-    return f"not measured: {reasons[0]}" if reasons else "not measured"
-
-
 def bar(rate: dict) -> list[list[float]]:
     """Lengths of the error bar below and above, as matplotlib takes them."""
     return [[max(0.0, rate["value"] - rate["low"])], [max(0.0, rate["high"] - rate["value"])]]
@@ -274,6 +242,14 @@ def _shades(ground: str, colour: str):
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("shades", [ground, colour])
+
+
+def _between(ground: str, colour: str, share: float) -> tuple[float, ...]:
+    return _shades(ground, colour)(share)[:3]
+
+
+def _ink_on(colour: tuple[float, ...], look: Look) -> str:
+    return max((look.ink, look.ground), key=lambda ink: contrast(ink, colour))
 
 
 def _box(x: float, y: float, colour: str):

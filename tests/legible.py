@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from itertools import combinations
 
+from helpers.picture import contrast
+
 SMALLEST = 14  # pixels of 1024 x 768
 LEAST_CONTRAST = 3.0  # of large letters, as WCAG 2.2 asks (1.4.3); those of the small print get more
 
@@ -35,7 +37,7 @@ def drawn_texts(figure) -> list[Drawn]:
 
             left, top, right, bottom = (max(0, round(edge)) for edge in box)
             behind = np.asarray(self.buffer_rgba())[top : bottom + 1, left : right + 1, :3].reshape(-1, 3)
-            return contrast(gc.get_rgb()[:3], np.median(behind, axis=0) / 255) if len(behind) else 0.0
+            return contrast(gc.get_rgb()[:3], tuple(np.median(behind, axis=0) / 255)) if len(behind) else 0.0
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # the layout is settled now
@@ -53,17 +55,6 @@ def faults(figure) -> list[str]:
     found += [f"outside: {t.text} {t.box}" for t in texts if not _inside(t.box, width, height)]
     found += [f"contrast {t.contrast:.1f}: {t.text}" for t in texts if t.contrast < LEAST_CONTRAST]
     return found + [f"{a.text!r} over {b.text!r}" for a, b in combinations(texts, 2) if _overlap(a.box, b.box)]
-
-
-def contrast(one, other) -> float:
-    """WCAG's contrast of two colours (red, green, blue from 0 to 1): 1 (none) to 21."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour) -> float:
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
-    return sum(share * c for share, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def _inside(box, width, height) -> bool:
