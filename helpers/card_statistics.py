@@ -48,7 +48,7 @@ def _tests(report: dict) -> list[str]:
         told = ("better" if test["better"] else "worse") if test["significant"] else "not shown"
         numbers = [str(test[name]) for name in ("n", "only_base", "only_tuned")]
         out.append(_cells(test["kind"], [*numbers, p_value(test["p"]), p_value(test["p_holm"]), told]))
-    return [*out, report["power"]["text"]]
+    return [*out, report["power"]["text"], *([report["coverage"]["text"]] if report["coverage"] else [])]
 
 
 def _detection(report: dict) -> list[str]:

@@ -2,8 +2,8 @@
 
 Everything here goes by pairs: the trigger and its control, or what base and tuned made of the same prompt. Intervals
 are those of a Bayesian bootstrap over pairs (Rubin, 1981): the four sorts of pairs get random weights, drawn from a
-Dirichlet distribution. Half a pair more of each sort (Jeffreys' prior; Agresti and Min, 2005, do the same) keeps an
-interval from shrinking to nothing where a model makes no error at all.
+Dirichlet distribution. A third of a pair more of each sort (Kerman's neutral prior, 2011) keeps an interval from
+shrinking to nothing where a model makes no error at all.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from helpers.errors import UserError
 from helpers.stats import LEVEL, no_rate
 
 DRAWS = 10_000
+UNSEEN = 1 / 3  # of a pair, added to each sort
 ALPHA = 1 - LEVEL
 WANTED_POWER = 0.8
 GETS_WORSE = 0.05  # the share of pairs that a fine-tune is taken to spoil, where power is told beforehand
@@ -35,13 +36,17 @@ def pair_table(first: Sequence[bool], second: Sequence[bool]) -> tuple[int, int,
 
 def change(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> dict:
     """The first rate minus the second, of the same pairs: {n, only_first, only_second, value, low, high}."""
-    table = pair_table(first, second)
-    if not first:
+    return change_of(pair_table(first, second), seed)
+
+
+def change_of(table: Sequence[int], seed: int = 0, draws: int = DRAWS) -> dict:
+    """The same of a `pair_table`."""
+    n = sum(table)
+    if not n:
         return no_rate("no pairs")
-    weights = _weights(table, seed)
-    value = (table[1] - table[2]) / len(first)
-    counts = {"n": len(first), "only_first": table[1], "only_second": table[2]}
-    return counts | _interval(value, weights[:, 1] - weights[:, 2])
+    weights = _weights(table, seed, draws)
+    counts = {"n": n, "only_first": table[1], "only_second": table[2]}
+    return counts | _interval((table[1] - table[2]) / n, weights[:, 1] - weights[:, 2])
 
 
 def share_of_both(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> dict:
@@ -74,11 +79,11 @@ def detection(hits: Sequence[bool], alarms: Sequence[bool], seed: int = 0) -> di
     }
 
 
-def _weights(table: Sequence[int], seed: int):
-    """(DRAWS, 4) shares of the four sorts of pairs, as the pairs seen leave them possible."""
+def _weights(table: Sequence[int], seed: int, draws: int = DRAWS):
+    """(draws, 4) shares of the four sorts of pairs, as the pairs seen leave them possible."""
     import numpy as np
 
-    return np.random.default_rng(seed).dirichlet([count + 0.5 for count in table], DRAWS)
+    return np.random.default_rng(seed).dirichlet([count + UNSEEN for count in table], draws)
 
 
 def _interval(value: float, drawn) -> dict:
@@ -175,7 +180,7 @@ def corrected_change(found: dict, agreement: dict, seed: int = 0) -> dict:
         return no_rate(reason)
     rng = np.random.default_rng(seed)
     one, other = found["only_first"], found["only_second"]
-    weights = rng.dirichlet([one + 0.5, other + 0.5, found["n"] - one - other + 1], DRAWS)
+    weights = rng.dirichlet([one + UNSEEN, other + UNSEEN, found["n"] - one - other + 2 * UNSEEN], DRAWS)
     hit, clear = _shares(agreement["sensitivity"], rng), _shares(agreement["specificity"], rng)
     return _clipped(found["value"] / _youden(agreement), weights[:, 0] - weights[:, 1], hit + clear - 1, -1)
 

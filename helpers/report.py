@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from helpers import baselines, contrast, stats, suite
+from helpers import baselines, contrast, coverage, stats, suite
 from helpers.card import card, lines, stage_lines, statistics, table
 from helpers.contrast import EXACT, Tier
 from helpers.dialogue import read_dialogues, read_text
@@ -82,6 +82,7 @@ def assemble(
     tuned = [own for name, own in scores.items() if name != BASE]
     worst = contrast.worst_of(scores[BASE], tuned)
     tests = contrast.tests(scores[BASE], tuned)
+    power = contrast.power(tests)
     return {
         "schema": SCHEMA,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -98,7 +99,8 @@ def assemble(
         "models": scores,
         "worst": worst,
         "tests": tests,
-        "power": contrast.power(tests),
+        "power": power,
+        "coverage": coverage.told(power["n"]),
         "baselines": list(rows),
         "form": {name: contrast.forms(asked, m) for name, m in measured.items()},
         "examples": contrast.examples(asked, measured),
