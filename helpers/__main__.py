@@ -87,6 +87,10 @@ def agree(o: Options) -> int | None:
     return _module("agreement").main(o)
 
 
+def serve(o: Options) -> int | None:
+    return _module("serve").main(o)
+
+
 def export(o: Options) -> int | None:
     return _module("export").main(o)
 
@@ -177,6 +181,10 @@ VERBS = {
     "agree": Verb(agree, "refusal patterns against human labels: kappa, sensitivity, specificity", (
         option("file", metavar="FILE.csv", help="columns prompt, completion, final_label (2 and 3 are refusals)"),
         option("--show", type=int, default=0, metavar="N", help="the N worst disagreements (default: none)"),
+    )),
+    "serve": Verb(serve, "a model behind OpenAI's HTTP on this machine, for other tools; Ctrl-C ends it", (
+        option("model", nargs="?", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: your fine-tune)"),
+        option("--port", type=int, default=8000, metavar="N", help="where it listens (default: %(default)s)"),
     )),
     "export": Verb(export, "merge, write GGUF files, and check that they answer like the original", (SCALE,)),
     "pocket": Verb(pocket, "the pocket base model", (
