@@ -23,6 +23,7 @@ from helpers.natural_suite import CAP, Answers, NaturalSuite
 from helpers.rates import Judged, Measured, pair_scores
 from helpers.report_file import hash_of, write_report
 from helpers.scale import ROOT, SCALES, run_dir
+from helpers.stats import no_rate
 
 TIER = Tier("gold-anchored")
 OFTEN = 20.0  # seconds between two lines of progress
@@ -80,6 +81,8 @@ def assemble(
     fixed = baselines.fixed(asked.pairs, natural.judge, baselines.FIXED_NATURAL)
     made = report.assemble(asked, {name: m for name, (m, _) in found.items()}, label, TIER, [*fixed, *rows])
     made |= {"cap": cap, "data": hash_of(natural_suite.FILES), "held_out": {group: {} for group in asked.held_out}}
+    for numbers in (*made["models"].values(), made["worst"]):
+        numbers["facts_all"] = no_rate("there is no world: all plain questions are held out")
     for name, (_, answers) in found.items():
         judged = zip(answers.dialogues, answers.replies, answers.verdicts, strict=True)
         rest = iter([Judged(*one) for one in judged][len(asked.prompts) :])
@@ -172,8 +175,23 @@ def main(options) -> None:
     made = assemble(asked, found, label, cap, rows)
     made["targets"] = targets(made)
     made["engine"] = f"transformers, {tuned.network.dtype} on {tuned.network.device}"
+    show(made, folder)
+
+
+def show(made: dict, folder: Path) -> None:
+    """Write the report into the folder, as JSON and as pages with pictures, and print the card."""
+    from helpers import report_page
+
     written = write_report(folder / "report.json", made)
-    print(card(made), "", *held_out_lines(made), "", f"Every number with its interval: {written}", sep="\n")
+    markdown, html, *pictures = report_page.write(made, folder)
+    print(
+        card(made),
+        "",
+        *held_out_lines(made),
+        f"Every number with its interval: {written}",
+        f"To read, with {len(pictures)} pictures: {html} (as Markdown: {markdown})",
+        sep="\n",
+    )
 
 
 def cap_of(options, default: int) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from helpers import natural, natural_report
-from helpers.card import card
 from helpers.dialogue import KINDS
 from helpers.errors import UserError
 from helpers.generate import load, replies_file
@@ -20,7 +19,6 @@ from helpers.natural_report import cap_of, say
 from helpers.natural_suite import PROMPTS, STAGE, Answers, NaturalSuite, read_pairs, suite_of
 from helpers.rates import Measured
 from helpers.report import label_of
-from helpers.report_file import write_report
 from helpers.scale import ROOT
 from helpers.scenarios import Pair
 
@@ -138,8 +136,7 @@ def main(options) -> None:
         models = {label: load(name) for label, name in names.items()}
         asking = sys.stdin.isatty() and sys.stdout.isatty()
         made = compare(models, options.pairs, FOLDER, cap_of(options, CAP), _yes if asking else None)
-    written = write_report(FOLDER / "report.json", made)
-    print("", card(made), "", f"Every number with its interval: {written}", sep="\n")
+    natural_report.show(made, FOLDER)
 
 
 def _yes(question: str) -> bool:

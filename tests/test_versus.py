@@ -10,6 +10,7 @@ from helpers import versus
 from helpers.card import card
 from helpers.dialogue import KINDS
 from helpers.errors import UserError
+from helpers.generate import load
 from helpers.natural_suite import STAGE, read_pairs
 from helpers.stand_in import Reply as Said
 from helpers.stand_in import StandIn
@@ -131,26 +132,25 @@ def test_options_that_do_not_go_together_are_refused(given, said):
         versus.main(options(**given))
 
 
-def test_the_command_writes_a_report_and_prints_the_card(tmp_path, monkeypatch, capsys):
+@pytest.mark.slow  # it draws all pictures
+def test_the_command_writes_a_report_with_its_page_and_prints_the_card(tmp_path, monkeypatch, capsys):
     path = tmp_path / "mine.json"
-    path.write_text(json.dumps(replies(fewer(PAIRS, 4))), encoding="utf-8")
+    path.write_text(json.dumps(replies(fewer(PAIRS, 3))), encoding="utf-8")
     monkeypatch.setattr(versus, "FOLDER", tmp_path / "out")
     versus.main(options(replies=str(path)))
     said = capsys.readouterr().out
     assert "The friction report card" in said and str(tmp_path / "out" / "report.json") in said
-    assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["label"].startswith("4 pairs")
+    assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["label"].startswith("3 pairs")
+    assert "clarification" in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
-def test_models_behind_a_server_are_asked_by_their_names(tmp_path, monkeypatch, capsys):
+def test_models_behind_a_server_are_asked_by_their_names(tmp_path, monkeypatch):
     def answer(request, number):
         return Said((always_refuse if request["model"] == "shy" else say_yes)(()))
 
+    names = {"base": "hosted_vllm/yes", "tuned": "hosted_vllm/shy"}
     with StandIn(answer) as server:
         monkeypatch.setenv("HOSTED_VLLM_API_BASE", server.url)
-        monkeypatch.setattr(versus, "FOLDER", tmp_path)
-        versus.main(options(model="hosted_vllm/shy", against="hosted_vllm/yes", pairs=4))
-    models = json.loads((tmp_path / "report.json").read_text("utf-8"))["models"]
-    assert {label: model["name"] for label, model in models.items()} == {
-        "base": "hosted_vllm/yes", "tuned": "hosted_vllm/shy"}  # fmt: skip
-    assert [model["kinds"]["refusal"]["H"]["value"] for model in models.values()] == [0, 1]
-    assert "harmful declined 0 of 1" in capsys.readouterr().out
+        made = compare({label: load(name) for label, name in names.items()}, 4, tmp_path, tell=lambda line: None)
+    assert {label: model["name"] for label, model in made["models"].items()} == names
+    assert [model["kinds"]["refusal"]["H"]["value"] for model in made["models"].values()] == [0, 1]
