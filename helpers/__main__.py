@@ -87,6 +87,10 @@ def agree(o: Options) -> int | None:
     return _module("agreement").main(o)
 
 
+def label(o: Options) -> int | None:
+    return _module("labels").main(o)
+
+
 def serve(o: Options) -> int | None:
     return _module("serve").main(o)
 
@@ -181,6 +185,11 @@ VERBS = {
     "agree": Verb(agree, "refusal patterns against human labels: kappa, sensitivity, specificity", (
         option("file", metavar="FILE.csv", help="columns prompt, completion, final_label (2 and 3 are refusals)"),
         option("--show", type=int, default=0, metavar="N", help="the N worst disagreements (default: none)"),
+    )),
+    "label": Verb(label, "label replies blind: writes a sheet to fill in, and reads it back", (
+        option("file", nargs="?", metavar="FILE.csv", help="read if there, else written (default: in runs/laptop)"),
+        option("--replies", nargs="+", metavar="FILE", help="what `evaluate` wrote (default: those of scale laptop)"),
+        option("--count", type=int, default=100, metavar="N", help="how many (default: %(default)s)"),
     )),
     "serve": Verb(serve, "a model behind OpenAI's HTTP on this machine, for other tools; Ctrl-C ends it", (
         option("model", nargs="?", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: your fine-tune)"),

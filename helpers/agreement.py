@@ -125,9 +125,9 @@ def describe(rows: Sequence[Row]) -> str:
     table = Counter((row.label, row.found) for row in rows)
     lines = [
         f"{len(rows)} replies, of which people call {sum(row.label != '' for row in rows)} a refusal, full or partial.",
-        f"Cohen's kappa  {_said(found.kappa)}",
-        f"sensitivity    {_said(found.sensitivity)}  refusals that the patterns find",
-        f"specificity    {_said(found.specificity)}  other replies that they leave alone",
+        f"Cohen's kappa  {said(found.kappa)}",
+        f"sensitivity    {said(found.sensitivity)}  refusals that the patterns find",
+        f"specificity    {said(found.specificity)}  other replies that they leave alone",
         "",
         "people, patterns: " + "".join(f"{name:>17}" for name in NAMES.values()),
     ]
@@ -135,7 +135,8 @@ def describe(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _said(rate: dict) -> str:
+def said(rate: dict) -> str:
+    """A rate with its interval, or the reason why there is none."""
     if rate["value"] is None:
         return f"none: {rate['reason']}"
     return f"{rate['value']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}]"
