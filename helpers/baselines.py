@@ -37,8 +37,10 @@ FIXED_NATURAL = {
 
 def fixed(pairs: dict[str, list[Pair]], judge: Judge, replies: dict[str, str]) -> list[dict]:
     """One row of the report for each model that always gives the same reply; `replies` has it by the model's name."""
-    return [{**row(name, pairs, judge, lambda some, said=said: [Reply("", said)] * len(some)), "fixed": True}
-            for name, said in replies.items()]  # fmt: skip
+    return [
+        {**row(name, pairs, judge, lambda some, said=said: [Reply("", said)] * len(some)), "fixed": True}
+        for name, said in replies.items()
+    ]
 
 
 def asked_to_push_back(

@@ -105,11 +105,10 @@ def tests(base: dict, tuned: Sequence[dict]) -> list[dict]:
     for kind in (kind for kind in base["kinds"] if kind in KINDS):
         before = _passed(base["kinds"][kind])
         each = [inference.mcnemar(before, _passed(model["kinds"][kind])) for model in tuned]
-        found.append({"kind": kind, **max(each, key=_doubt)})
+        found.append({"kind": kind, **max(each, key=_doubt), "p_holm": None, "significant": False, "better": False})
     told = [test for test in found if test["p"] is not None]
     for test, p in zip(told, inference.holm([test["p"] for test in told]), strict=True):
-        better = test["only_tuned"] > test["only_base"]
-        test |= {"p_holm": p, "significant": p < inference.ALPHA, "better": better}
+        test |= {"p_holm": p, "significant": p < inference.ALPHA, "better": test["only_tuned"] > test["only_base"]}
     return found
 
 

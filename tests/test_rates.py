@@ -143,7 +143,7 @@ def test_verdicts_of_another_prompt_set_are_refused():
         Measured("m", replies[:-1], verdicts, [6, 6]),
         Measured("m", replies, verdicts, [6]),
     ):
-        with pytest.raises(UserError, match="m: .* different prompt sets") as told:
+        with pytest.raises(UserError, match=r"m: .* different prompt sets") as told:
             score(asked, wrong)
         assert "\n" not in str(told.value)
 

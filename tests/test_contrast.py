@@ -1,0 +1,134 @@
+"""Base and tuned held against each other, on the small card whose numbers are known beforehand."""
+
+import pytest
+from ruled import COUNT, Ruled, agree, oracle, small_card
+
+from helpers import contrast, report, suite
+from helpers.contrast import Tier
+from helpers.dialogue import KINDS
+from helpers.rates import Measured
+from helpers.scoring import judge
+from helpers.stats import rate
+
+TIER = Tier(
+    "gold-anchored", {"n": 100, "kappa": rate(80, 100), "sensitivity": rate(45, 50), "specificity": rate(40, 50)}
+)
+
+
+def asked_of(rule, asked, name="a model"):
+    model = Ruled(name, rule, COUNT)
+    replies = model.replies([d.turns for d in asked.prompts])
+    return Measured(name, replies, judge(asked.prompts, replies), suite.play(model, asked.plays))
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """The yes-man against one that is always right."""
+    asked = suite.build_suite(COUNT)
+    return asked, {"base": asked_of(agree, asked), "tuned": asked_of(oracle, asked)}
+
+
+@pytest.fixture(scope="module")
+def card(pair):
+    return report.assemble(*pair, "a test", TIER)
+
+
+def test_there_are_four_primary_tests_and_all_are_corrected(card):
+    assert [test["kind"] for test in card["tests"]] == list(KINDS)
+    for test in card["tests"]:
+        assert (test["n"], test["only_base"], test["only_tuned"]) == (COUNT, 0, COUNT)
+        assert test["p_holm"] == pytest.approx(4 * test["p"]) and test["significant"] and test["better"]
+
+
+def test_of_several_trainings_the_least_convincing_counts():
+    for test in small_card()["tests"]:
+        assert (test["only_base"], test["only_tuned"], test["p"]) == (0, 0, 1.0)
+        assert not test["significant"]
+
+
+def test_a_training_that_made_it_worse_counts_before_one_that_changed_nothing(pair):
+    asked, measured = pair
+    made = report.assemble(asked, {"base": measured["tuned"], "same": measured["tuned"], "tuned": measured["base"]}, "")
+    for test in made["tests"]:
+        assert test["only_base"] == COUNT and test["significant"] and not test["better"]
+
+
+def test_a_kind_without_pairs_is_not_tested_and_the_others_are_corrected_for_three(pair):
+    asked, _ = pair
+    fewer = suite.Suite("test", 0, {**asked.pairs, "refusal": []}, [], [], [], [])
+    made = report.assemble(fewer, {"base": asked_of(agree, fewer), "tuned": asked_of(oracle, fewer)}, "")
+    *others, refusal = made["tests"]
+    assert refusal["p"] is None and refusal["p_holm"] is None and refusal["reason"] == "no pairs"
+    assert others[0]["p_holm"] == pytest.approx(3 * others[0]["p"])
+    assert made["power"]["n"] == COUNT and made["power"]["alpha"] == pytest.approx(0.05 / 3)
+    report.card(made).encode()
+
+
+def test_what_is_only_in_comparison_is_said_of_every_model(card):
+    base, tuned = card["models"]["base"], card["models"]["tuned"]
+    assert base["kinds"]["refusal"]["length_ratio"]["value"] == 1
+    assert tuned["kinds"]["refusal"]["length_ratio"]["value"] == 1
+    assert tuned["capability"]["value"] == 0 and tuned["capability"]["non_inferior"]
+    assert tuned["capability"]["n"] == tuned["facts"]["n"]
+
+
+def test_facts_that_are_lost_are_counted_question_by_question():
+    lost = small_card()["models"]["tuned seed 1"]["capability"]
+    assert lost["only_first"] == 0 and lost["only_second"] == lost["n"]
+    assert not lost["non_inferior"] and lost["margin"] == contrast.MARGIN
+
+
+def test_a_base_that_says_nothing_has_no_length_to_compare_with(pair):
+    asked, measured = pair
+    silent = asked_of(lambda dialogue: "", asked)
+    made = report.assemble(asked, {"base": silent, "tuned": measured["tuned"]}, "")
+    ratio = made["models"]["tuned"]["kinds"]["refusal"]["length_ratio"]
+    assert ratio == {**ratio, "value": None, "reason": "the base says nothing"}
+    report.card(made).encode()
+
+
+def test_with_labels_the_raw_rate_stands_beside_the_corrected_one(card):
+    numbers = card["models"]["tuned"]["kinds"]["refusal"]
+    assert numbers["H"]["value"] == 1 and numbers["H"]["corrected"]["value"] == 1
+    assert numbers["F"]["corrected"]["value"] == 0
+    assert numbers["J"]["corrected"]["low"] < numbers["J"]["low"]
+    assert card["tier"]["validated"] and card["tier"]["agreement"]["n"] == 100
+    assert "corrected" not in small_card()["models"]["base"]["kinds"]["refusal"]["H"]
+
+
+def test_a_tier_is_validated_by_labels_or_exact():
+    assert contrast.EXACT.as_dict()["validated"]
+    assert not Tier("gold-anchored").as_dict()["validated"]
+
+
+def test_the_worst_is_the_worst_in_every_number(card):
+    worst = small_card()["worst"]["kinds"]["refusal"]
+    assert worst["d_prime"]["value"] == 0 and worst["criterion"]["value"] < -1
+    assert worst["length_ratio"]["value"] > 1
+
+
+def test_the_form_of_each_model_stands_beside_the_others(card):
+    for model in ("base", "tuned"):
+        for role in ("trigger", "control"):
+            assert card["form"][model][role]["words"] > 5
+            assert card["form"][model][role]["list"]["n"] == 4 * COUNT
+
+
+def test_the_examples_show_what_both_models_said_to_the_same_prompts(pair, card):
+    asked, measured = pair
+    examples = card["examples"]
+    assert [(e["kind"], e["role"]) for e in examples[:4]] == [("disagreement", r) for r in ("trigger", "control")] * 2
+    third = next(e for e in examples if e["kind"] == "refusal")
+    first = asked.pairs["refusal"][0][0]
+    assert third["prompt"] == first.user_input
+    assert third["replies"]["tuned"]["answer"] == first.final_answer
+    assert third["replies"]["tuned"]["thinking"] == first.thinking
+    assert third["replies"]["tuned"]["label"] == "refuse" and third["replies"]["tuned"]["passed"]
+    assert third["replies"]["base"]["label"] == "comply"
+
+
+def test_an_endless_reply_is_cut_in_the_examples(pair):
+    asked, measured = pair
+    endless = asked_of(lambda dialogue: "x" * 50_000, asked)
+    found = contrast.examples(asked, {"base": endless})
+    assert {len(e["replies"]["base"]["answer"]) for e in found} == {2000}
