@@ -1,7 +1,8 @@
 """A model of the course behind OpenAI's HTTP on this machine, for the tools that speak it: Inspect, lm-eval, a chat.
 
-For one user on one machine: it listens on 127.0.0.1 alone, and answers one request after the other. Replies are greedy,
-whatever temperature a request names; a thought stands before its answer between its tags, as the model wrote it.
+For one user on one machine: it listens on 127.0.0.1 alone (at port 8000 if not told otherwise, where Inspect looks for
+llama-cpp-python), and answers one request after the other. Replies are greedy, whatever temperature a request names; a
+thought stands before its answer between its tags, as the model wrote it.
 """
 
 import json
@@ -16,7 +17,7 @@ from helpers import chat
 from helpers.errors import UserError
 from helpers.model import Model
 
-HOST, PORT = "127.0.0.1", 8000  # the port at which Inspect looks for llama-cpp-python
+HOST = "127.0.0.1"
 UNASKED = 512  # tokens of a reply where the request sets no limit
 LARGEST = 1 << 20  # bytes of a request
 ROLES = ("system", "user", "assistant")
@@ -56,7 +57,7 @@ def read(body: bytes) -> Request:
 
 def _message(message: object) -> dict:
     if not isinstance(message, dict) or message.get("role") not in ROLES:
-        raise UserError(f"A message needs a role ({', '.join(ROLES)}) and content, got {str(message)[:80]}")
+        raise UserError(f"A message needs a role ({', '.join(ROLES)}) and content, got {message!r:.80}")
     content = message.get("content")
     if isinstance(content, list):  # OpenAI's parts
         if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
@@ -107,9 +108,15 @@ class Server(ThreadingHTTPServer):
             raise UserError(f"Port {port} cannot be used ({reason}). Choose another one with --port.") from None
         self.url = f"http://{HOST}:{self.server_port}/v1"
 
-    def answer(self, body: bytes) -> dict:
-        with self.busy:
-            return completion(self.model, read(body))
+    def answer(self, body: bytes) -> tuple[int, dict]:
+        """(status, body of the answer)."""
+        try:
+            with self.busy:
+                return 200, completion(self.model, read(body))
+        except UserError as problem:
+            return 400, _error(str(problem))
+        except Exception as problem:  # a chat template may refuse a role, an engine may fail: the next may do better
+            return 500, _error(f"{type(problem).__name__}: {' '.join(str(problem).split())}")
 
     def __enter__(self):
         Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -147,10 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(size))
         if self.path.rstrip("/") != "/v1/chat/completions":
             return self._send(404, _error(f"Nothing at {self.path}: GET /v1/models or POST /v1/chat/completions."))
-        try:
-            self._send(200, self.server.answer(body))
-        except UserError as problem:
-            self._send(400, _error(str(problem)))
+        self._send(*self.server.answer(body))
 
     def _send(self, status: int, body: dict) -> None:
         data = json.dumps(body).encode()
@@ -173,7 +177,10 @@ def main(options) -> None:
     from helpers.compare import default_tuned
     from helpers.generate import load
 
-    server = Server(load(options.model or default_tuned(), quick=True), options.port)
+    model = load(options.model or default_tuned(), quick=True)
+    if not isinstance(model, Model):
+        raise UserError(f"{model.name} is on a server already: point the tool to that one.")
+    server = Server(model, options.port)
     print(f"{server.model.name} answers at {server.url}, greedy, one request at a time. Ctrl-C ends it.", flush=True)
     try:
         server.serve_forever()

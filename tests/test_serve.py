@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
@@ -86,6 +87,7 @@ def test_text_in_parts_is_text(server):
         ({"messages": []}, '"messages"'),
         ({"messages": [{"role": "tool", "content": "x"}]}, "a role"),
         ({"messages": ["hello"]}, "a role"),
+        ({"messages": ["two\nlines"]}, "a role"),
         ({"messages": [{"role": "user", "content": None}]}, "NoneType"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "only text"),
         ({"messages": [user(" ")]}, "empty"),
@@ -131,6 +133,19 @@ pieces = st.lists(texts | st.sampled_from([chat.THINK, chat.END_THINK]), max_siz
 def test_a_reply_is_read_back_as_it_was_whatever_the_model_wrote(text, prefilled, finished):
     reply = chat.parse_reply(text, prefilled, finished)
     assert chat.parse_reply(serve.written(reply), prefilled=False, finished=reply.complete) == reply
+
+
+def test_a_model_that_fails_is_said_and_the_next_request_is_served(server, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(server.model, "template", "{{ raise_it() }}")
+        status, body = post(server, {"messages": QUESTION})
+        assert (status, "raise_it" in body["error"]["message"]) == (500, True)
+    assert post(server, {"messages": QUESTION, "max_tokens": 2})[0] == 200
+
+
+def test_what_another_server_serves_is_not_served_twice():
+    with pytest.raises(UserError, match="ollama/qwen3 is on a server already"):
+        serve.main(SimpleNamespace(model="ollama/qwen3", port=0))
 
 
 def test_a_port_that_is_taken_is_named(server):
