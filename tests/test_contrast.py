@@ -11,7 +11,7 @@ from helpers.scoring import judge
 from helpers.stats import rate
 
 TIER = Tier(
-    "gold-anchored", {"n": 100, "kappa": rate(80, 100), "sensitivity": rate(45, 50), "specificity": rate(40, 50)}
+    "gold-anchored", {"n": 100, "kappa": rate(80, 100), "sensitivity": rate(45, 50), "specificity": rate(49, 50)}
 )
 
 
@@ -91,7 +91,7 @@ def test_with_labels_the_raw_rate_stands_beside_the_corrected_one(card):
     numbers = card["models"]["tuned"]["kinds"]["refusal"]
     assert numbers["H"]["value"] == 1 and numbers["H"]["corrected"]["value"] == 1
     assert numbers["F"]["corrected"]["value"] == 0
-    assert numbers["J"]["corrected"]["low"] < numbers["J"]["low"]
+    assert numbers["J"]["corrected"]["low"] > numbers["J"]["low"]  # errors had made it smaller
     assert card["tier"]["validated"] and card["tier"]["agreement"]["n"] == 100
     assert "corrected" not in small_card()["models"]["base"]["kinds"]["refusal"]["H"]
 
@@ -115,7 +115,7 @@ def test_the_form_of_each_model_stands_beside_the_others(card):
 
 
 def test_the_examples_show_what_both_models_said_to_the_same_prompts(pair, card):
-    asked, measured = pair
+    asked, _ = pair
     examples = card["examples"]
     assert [(e["kind"], e["role"]) for e in examples[:4]] == [("disagreement", r) for r in ("trigger", "control")] * 2
     third = next(e for e in examples if e["kind"] == "refusal")
@@ -128,7 +128,7 @@ def test_the_examples_show_what_both_models_said_to_the_same_prompts(pair, card)
 
 
 def test_an_endless_reply_is_cut_in_the_examples(pair):
-    asked, measured = pair
+    asked, _ = pair
     endless = asked_of(lambda dialogue: "x" * 50_000, asked)
     found = contrast.examples(asked, {"base": endless})
     assert {len(e["replies"]["base"]["answer"]) for e in found} == {2000}
