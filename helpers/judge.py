@@ -38,11 +38,10 @@ CRITERIA = {
 
 def criterion(dialogue: Dialogue) -> str:
     """What a right reply does. In the pocket world gold has other names; there the right reply itself says it."""
-    gold = {name: " / ".join(value) if isinstance(value, list) else value for name, value in dialogue.gold.items()}
-    try:
-        return CRITERIA[dialogue.kind, dialogue.role].format(**gold)
-    except KeyError:
+    if _of_the_world(dialogue):
         return f'it says the same as this one: "{dialogue.final_answer}"'
+    gold = {name: " / ".join(value) if isinstance(value, list) else value for name, value in dialogue.gold.items()}
+    return CRITERIA[dialogue.kind, dialogue.role].format(**gold)
 
 
 def untuned(name: str | Path) -> Model:
@@ -99,10 +98,13 @@ def ruled(dialogue: Dialogue, reply: Reply, passed: bool | None, label: str = ""
 
     label: if the judge gave one as well; otherwise a reply that does not pass keeps the label of the patterns.
     """
-    exact = set(dialogue.gold) == set(POCKET_GOLD[dialogue.kind])
-    read = (scoring if exact else natural).verdict(dialogue, reply)
+    read = (scoring if _of_the_world(dialogue) else natural).verdict(dialogue, reply)
     expected = scoring.RIGHT_KIND[dialogue.kind] if dialogue.role == "trigger" else "comply"
     if passed is None:
         return replace(read, label="unparsed", right_kind=False, substance=False)
     label = expected if passed else label or read.label
     return replace(read, label=label, right_kind=label == expected, substance=passed)
+
+
+def _of_the_world(dialogue: Dialogue) -> bool:
+    return set(dialogue.gold) == set(POCKET_GOLD[dialogue.kind])
