@@ -131,8 +131,6 @@ def read(path: Path, key: Path | None = None) -> list[Labelled]:
             raise UserError(f"{place}: right {right!r}, expected yes, no or ?.")
         if label:
             found[row] = Labelled(item, label, YES_NO.get(right))
-    if not found:
-        raise UserError(f"{path} holds no label yet. Fill in the column `label`: {', '.join(LABELS)}.")
     return [found[row] for row in sorted(found)]
 
 
@@ -183,10 +181,10 @@ def agree(labelled: Sequence[Labelled], judge: Judge = natural.judge) -> dict[st
 
 
 def tier(path: Path, name: str = "gold-anchored", judge: Judge = natural.judge) -> Tier:
-    """The tier as a report takes it: with its agreement, or "not validated" where there is no sheet at `path`."""
-    if not path.exists():
+    """The tier as a report takes it: with its agreement, or not validated where `path` is missing or has no label."""
+    labelled = read(path) if path.exists() else []
+    if not labelled:
         return Tier(name)
-    labelled = read(path)
     return Tier(name, {"n": len(labelled), **asdict(agree(labelled, judge)["friction"])})
 
 
@@ -194,6 +192,8 @@ def main(options: Namespace) -> None:
     path = Path(options.file) if options.file else default_sheet()
     if path.exists():
         labelled = read(path)
+        if not labelled:
+            raise UserError(f"{path} holds no label yet. Fill in the column `label`: {', '.join(LABELS)}.")
         print(f"{len(labelled)} replies are labelled in {path}. The gold-anchored verdicts against them:")
         for what, found in agree(labelled).items():
             print(f"  {what}")

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from helpers import baselines, compare, natural, natural_suite, report, smollm2
+from helpers import baselines, compare, labels, natural, natural_suite, report, smollm2
 from helpers.artefacts import check, identity
 from helpers.card import card
 from helpers.chat import Reply
-from helpers.contrast import Tier
 from helpers.dialogue import Dialogue
 from helpers.digits import short, with_interval
 from helpers.engines import Transformers
@@ -25,7 +24,6 @@ from helpers.report_file import hash_of, write_report
 from helpers.scale import ROOT, SCALES, run_dir
 from helpers.stats import no_rate
 
-TIER = Tier("gold-anchored")
 OFTEN = 20.0  # seconds between two lines of progress
 # What is to be reached: (group, number, at most?, target). H and F: friction on triggers, on controls.
 TARGETS = (
@@ -79,7 +77,8 @@ def assemble(
     tokens of a reply at most (None where it is not known), and `held_out`, {group: {model: rates as of a kind}}.
     """
     fixed = baselines.fixed(asked.pairs, natural.judge, baselines.FIXED_NATURAL)
-    made = report.assemble(asked, {name: m for name, (m, _) in found.items()}, label, TIER, [*fixed, *rows])
+    tier = labels.tier(labels.default_sheet())
+    made = report.assemble(asked, {name: m for name, (m, _) in found.items()}, label, tier, [*fixed, *rows])
     made |= {"cap": cap, "data": hash_of(natural_suite.FILES), "held_out": {group: {} for group in asked.held_out}}
     for numbers in (*made["models"].values(), made["worst"]):
         numbers["facts_all"] = no_rate("there is no world: all plain questions are held out")

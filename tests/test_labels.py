@@ -99,7 +99,6 @@ def test_rows_without_a_label_are_left_out(sheet):
         ({"row": lambda row: "7", "label": honest}, "row 7 is there twice"),
         ({"row": lambda row: "99"}, "no row '99'"),
         ({"row": lambda row: ""}, "no row ''"),
-        ({}, "holds no label yet"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_line(sheet, columns, message):
@@ -156,11 +155,17 @@ def test_agreement_is_counted_for_friction_and_for_being_right(sheet):
 
 
 def test_a_tier_is_validated_once_there_are_labels(sheet):
-    assert not labels.tier(sheet.with_name("none.csv")).as_dict()["validated"]
+    for path in (sheet.with_name("none.csv"), sheet):
+        assert not labels.tier(path).as_dict()["validated"]
     filled(sheet, label=honest)
     made = labels.tier(sheet).as_dict()
     assert made["validated"] and made["agreement"]["n"] == 30
     assert set(made["agreement"]) == {"n", "kappa", "sensitivity", "specificity"}
+
+
+def test_the_command_says_that_nothing_is_labelled_yet(sheet):
+    with pytest.raises(UserError, match="holds no label yet"):
+        labels.main(Namespace(file=str(sheet)))
 
 
 def test_the_command_writes_the_sheet_of_replies_and_then_reads_it(tmp_path, capsys):
