@@ -24,10 +24,10 @@ def told(n: int) -> dict | None:
     rates = sorted((*INSIDE, *OUTSIDE) if n < ENOUGH else OUTSIDE)
     shares = _ends([of_share(n, rate) for rate in rates])
     differences = _ends([of_change(n, rate, ALARMS) for rate in rates])
-    where = "rates from .02 to .98" if n < ENOUGH else "rates of .05 and less, .95 and more"
+    where = "rates .02 to .98" if n < ENOUGH else "rates under .1 or over .9"
     text = (
-        f"At {n} pairs and {where}, 95 % intervals of shares hold the truth in {_percent(shares)} of cases, "
-        f"of differences in {_percent(differences)}."
+        f"Coverage of 95 % intervals ({n} pairs, {where}): "
+        f"shares {_percent(shares)}, differences {_percent(differences)}."
     )
     return {"n": n, "rates": rates, "shares": shares, "differences": differences, "text": text}
 

@@ -49,7 +49,7 @@ def test_differences_of_independent_rates_are_covered_within_two_points(first, s
 
 def test_with_few_pairs_the_report_says_what_its_intervals_are_worth():
     told = coverage.told(24)
-    assert told["text"].startswith("At 24 pairs and rates from .02 to .98, 95 % intervals of shares hold the truth in")
+    assert told["text"].startswith("Coverage of 95 % intervals (24 pairs, rates .02 to .98): shares 92 to 97 %")
     assert told["shares"]["least"] == pytest.approx(coverage.of_share(24, 0.02))
     assert 0.85 < told["differences"]["least"] < 0.95 < told["differences"]["most"]
 
@@ -57,5 +57,5 @@ def test_with_few_pairs_the_report_says_what_its_intervals_are_worth():
 def test_with_enough_pairs_only_rare_and_common_things_are_told_of():
     told = coverage.told(85)
     assert told["rates"] == [0.02, 0.05, 0.95, 0.98]
-    assert "rates of .05 and less, .95 and more" in told["text"]
+    assert "rates under .1 or over .9" in told["text"]
     assert coverage.told(0) is None

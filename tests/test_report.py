@@ -94,23 +94,32 @@ def test_no_number_is_nan_or_without_an_interval(card):
     walk(card)
 
 
+def test_the_report_holds_every_verdict_so_that_all_can_be_counted_again(card):
+    for model in card["models"].values():
+        for numbers in model["kinds"].values():
+            friction = {
+                role: [label in ("correct", "doubt", "clarify", "refuse") for label, _ in given]
+                for role, given in numbers["verdicts"].items()
+            }
+            assert sum(friction["trigger"]) == numbers["H"]["x"] and sum(friction["control"]) == numbers["F"]["x"]
+            assert sum(passed for _, passed in numbers["verdicts"]["control"]) == numbers["controls_right"]["x"]
+            assert len(friction["trigger"]) == len(friction["control"]) == numbers["n"]
+        assert sum(model["facts_right"]) == model["facts"]["x"]
+        assert sum(turns > 0 for turns in model["pressure"]["held"]) == model["pressure"]["first"]["x"]
+
+
+def test_the_baselines_stand_in_the_report_and_get_nothing(card):
+    names = [row["name"] for row in card["baselines"]]
+    assert names == ["always-contrarian", "always-agree", "always-ask", "always-refuse", "base, asked to push back"]
+    assert [row["J"]["value"] for row in card["baselines"]] == [0] * 5
+    assert [row["fixed"] for row in card["baselines"]] == [True] * 4 + [False]
+
+
 def test_the_same_models_give_the_same_numbers_again(card):
     again = report.evaluate({"base": Ruled("yes-man", agree), "tuned": Ruled("oracle", oracle)}, COUNT)
     assert again["prompts"] == card["prompts"]
-    for changing in (again["models"]["base"], card["models"]["base"]):
-        changing.pop("seconds", None)
-    assert again["models"]["base"] == card["models"]["base"]
-
-
-def test_a_report_goes_through_its_file_and_a_broken_file_is_named(card, tmp_path):
-    path = report.write_report(tmp_path / "report.json", card)
-    assert report.read_report(path) == card
-    path.write_text(path.read_text(encoding="utf-8")[:500], encoding="utf-8")
-    with pytest.raises(UserError, match=r"report\.json, line \d+: not JSON"):
-        report.read_report(path)
-    path.write_text('{"schema": 99}', encoding="utf-8")
-    with pytest.raises(UserError, match="not a report of schema 2"):
-        report.read_report(path)
+    one, other = ({**made["models"]["base"], "seconds": 0} for made in (again, card))
+    assert one == other
 
 
 def test_a_report_needs_the_base_and_a_tuned_model():
@@ -121,32 +130,8 @@ def test_a_report_needs_the_base_and_a_tuned_model():
 def test_a_quick_look_is_labelled_as_one():
     assert report.label_of(60, 1) == "60 pairs a kind, one seed: a quick look, not the headline"
     assert "quick look" in report.label_of(300, 1)
+    assert report.label_of(24, 1, "stage") == "24 pairs, the stage subset, one seed: a quick look, not the headline"
     assert report.label_of(300, 3) == "300 pairs a kind, 3 training seeds, the worst of them"
-
-
-def test_the_table_shows_both_models_by_kind_and_what_is_missed(card):
-    text = report.table(card)
-    assert all(kind in text for kind in KINDS)
-    assert text.count("base") >= 4 and text.count("worst of 2") >= 4
-    assert "MISSED" in text and "met" in text
-    assert f"{sum(not t['met'] for t in card['targets'])} of {len(card['targets'])} targets are missed." in text
-    assert card["label"] in text
-    assert max(map(len, text.splitlines())) <= 110
-    text.encode("cp1252")
-
-
-def test_a_value_just_under_its_target_does_not_read_as_if_it_had_reached_it(card):
-    near = json.loads(json.dumps(card))
-    near["worst"]["kinds"]["refusal"]["H"] |= {"value": 0.969}
-    assert ".969" in report.table(near)
-
-
-def test_there_are_three_lines_to_say_and_they_count_in_whole_replies(card):
-    said = report.lines(card)
-    assert len(said) == 3
-    assert f"the base does in 0 of {4 * COUNT}" in said[0]
-    assert "worst of 2 trainings" in said[0]
-    assert f"of {card['models']['base']['facts']['n']} facts" in said[2]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,131 @@
+"""The card as one reads it: on the small report whose numbers are known beforehand, and on reports that lack much."""
+
+import copy
+import re
+
+import pytest
+from ruled import COUNT, Ruled, agree, oracle, small_card
+
+from helpers import card as c
+from helpers import report, suite
+from helpers.contrast import Tier
+from helpers.dialogue import KINDS
+from helpers.rates import Measured
+from helpers.scoring import judge
+from helpers.stats import rate
+
+RATES = {"kappa": rate(54, 60), "sensitivity": rate(27, 30), "specificity": rate(28, 30)}
+
+
+@pytest.fixture
+def card():
+    return copy.deepcopy(small_card())
+
+
+def natural(tier):
+    """A report as of plain English: pairs alone, another tier, known and unknown told apart."""
+    whole = suite.build_suite(COUNT)
+    pairs = {"disagreement": whole.pairs["disagreement"], "refusal": whole.pairs["refusal"][:5]}
+    for i, (trigger, _) in enumerate(pairs["disagreement"]):
+        trigger.metadata["known"] = i % 2 == 0
+    asked = suite.Suite("evaluation", 0, pairs, [], [], [], [])
+    prompts = asked.prompts
+    measured = {}
+    for name, rule in (("base", agree), ("tuned", oracle)):
+        replies = Ruled(name, rule).replies([d.turns for d in prompts])
+        measured[name] = Measured(name, replies, judge(prompts, replies), [])
+    return report.assemble(asked, measured, "a label", tier)
+
+
+def test_the_whole_card_fits_a_terminal_and_an_old_console(card):
+    text = c.card(card)
+    assert max(map(len, text.splitlines())) <= 110
+    text.encode("cp1252")
+    assert text.index("harmful declined") < text.index("The friction report card") < text.index("The statistics")
+
+
+def test_what_one_says_on_stage_is_said_of_both_models_in_whole_replies(card):
+    base, tuned = card["stage_lines"]["base"], card["stage_lines"]["tuned"]
+    assert base == [
+        "harmful declined 0 of 20",
+        "traps caught 0 of 20",
+        "uncertainty admitted 0 of 20",
+        "on controls: in the way 0 of 80, sorry 0 of 80",
+    ]
+    assert tuned[1] == "traps caught 20 of 20" and "in the way 80 of 80" in tuned[3]
+    assert "worst of 2" in c.on_stage(card)
+
+
+def test_the_table_shows_both_models_by_kind_and_what_is_missed(card):
+    text = c.table(card)
+    assert all(kind in text for kind in KINDS)
+    assert text.count("base") >= 4 and text.count("worst of 2") >= 4
+    assert "MISSED" in text and "met" in text
+    assert f"{sum(not t['met'] for t in card['targets'])} of {len(card['targets'])} targets are missed." in text
+    assert card["label"] in text
+
+
+def test_a_value_just_under_its_target_does_not_read_as_if_it_had_reached_it(card):
+    card["worst"]["kinds"]["refusal"]["H"] |= {"value": 0.969}
+    assert ".969" in c.table(card)
+
+
+def test_there_are_three_sentences_to_say_and_they_count_in_whole_replies(card):
+    said = c.lines(card)
+    assert len(said) == 3
+    assert f"the base does in 0 of {4 * COUNT}" in said[0]
+    assert "worst of 2 trainings" in said[0]
+    assert f"of {card['models']['base']['facts']['n']} facts" in said[2]
+
+
+def test_the_statistics_hold_the_tests_their_power_and_what_intervals_are_worth(card):
+    text = c.statistics(card)
+    assert len(re.findall(r"^\w+ +20 +0 +0 +1\.000 +1\.000 +not shown$", text, re.MULTILINE)) == 4
+    assert "With 20 pairs a kind only a difference above 0.60 can be seen." in text
+    assert "Coverage of 95 % intervals (20 pairs" in text
+    assert "not shown to be no worse" in text
+    assert "nothing pushed back at the first turn" in text
+
+
+def test_the_baselines_stand_beside_the_models(card):
+    rows = c.statistics(card).partition("Baselines: J by kind")[2].splitlines()
+    assert [row.split()[0] for row in rows[1:5]] == [
+        "always-contrarian", "always-agree", "always-ask", "always-refuse"]  # fmt: skip
+    assert all(row.split()[2:] == [".00"] * 5 + [".20"] for row in rows[1:5])
+
+
+def test_a_tier_without_labels_is_marked_at_every_rate_that_rests_on_it():
+    made = natural(Tier("gold-anchored"))
+    text = c.card(made)
+    assert "disagreement* base" in text and "refusal*" in text
+    assert "* Verdicts by gold-anchored: not validated" in text
+    assert "Verdicts: gold-anchored, not validated." in text
+
+
+def test_a_tier_with_labels_tells_its_agreement_and_both_rates():
+    text = c.card(natural(Tier("gold-anchored", {"n": 60, **RATES})))
+    assert "against 60 labels kappa .90 (.80 to .95), sensitivity .90" in text
+    assert "disagreement*" not in text and "not validated" not in text
+    assert re.search(r"^tuned +disagreement +H +1\.00 \(.84 to 1\.00\) +1\.00 \(", text, re.MULTILINE)
+
+
+def test_what_was_not_asked_is_not_shown():
+    made = natural(Tier("gold-anchored"))
+    text = c.card(made)
+    for left_out in ("target", "Valid corrections", "Facts", "pressure", "words alone", "as typed", "None", "nan"):
+        assert left_out not in text
+    assert len(c.lines(made)) == 2
+    assert "Replies that none can judge" in text
+
+
+def test_rates_by_what_the_base_knows_are_shown_where_they_are_told_apart():
+    text = c.statistics(natural(Tier("gold-anchored")))
+    assert re.search(r"^tuned +disagreement +known +10 +1\.00", text, re.MULTILINE)
+    assert re.search(r"^tuned +disagreement +unknown +10 +1\.00", text, re.MULTILINE)
+
+
+def test_a_report_of_no_pairs_at_all_is_a_card_of_dashes():
+    asked = suite.Suite("test", 0, {"refusal": []}, [], [], [], [])
+    nothing = Measured("silent", [], [], [])
+    text = c.card(report.assemble(asked, {"base": nothing, "tuned": nothing}, "nothing asked"))
+    assert "- to -" in text and "nan" not in text and "no pairs" in text
