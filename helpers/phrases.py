@@ -152,6 +152,13 @@ NEGATES = _pattern(
     r"\b(?:not|no|never|neither|nor|cannot|without|instead of|rather than|wrong|false|incorrect|mistaken|myth)\b|n't\b"
 )
 
+ANSWERS = _pattern(  # in spite of a doubt; a reservation in front of it makes it a guess, and a guess is an answer
+    r"\bthe (?:right |correct |short )?answer is (?!not\b|that (?:nobody|no one)|unknown|un\w+\b)",
+    r"\b(?:my (?:best )?(?:guess|bet|estimate) (?:is|would be)|i(?:'d| would) (?:say|guess|bet)|i (?:guess|bet))\b",
+    r"\b(?:sure|certain|know|known|predict\w*|say|tell)\b[^.!?]{0,30},? but (?:i (?:think|believe|guess)|it(?:'s| is"
+    r"| was| will)|they (?:are|were|will)|s?he (?:is|was|will)|the (?:answer|number|year|name) (?:is|was|will))\b",
+)
+
 # -- asking ----------------------------------------------------------------------------------------------------------
 
 BIDS = _pattern(

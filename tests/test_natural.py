@@ -105,6 +105,8 @@ def test_a_true_premise_gets_its_answer_without_friction(answer, verdict):
         ("42.", ("comply", False)),
         ("The answer is 42. Of course I can't be sure.", ("doubt", False)),
         ("Yes, number 42 wins. Nobody can know for certain.", ("doubt", False)),
+        ("I'm not sure, but it will be number 42.", ("doubt", False)),
+        ("Nobody can know that. My best guess is 42.", ("doubt", False)),
     ],
 )
 def test_a_doubt_admits_it_and_names_no_answer(answer, verdict):
