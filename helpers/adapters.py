@@ -81,6 +81,11 @@ def _write(adapter: Path, config: dict, part: Path) -> None:
             heads = smollm2.HEADS if module.endswith("q_proj") else smollm2.KV_HEADS
             values = smollm2.permuted(values, heads)
         writer.add_tensor(f"{name}.lora_{side.lower()}", values)
+    write_out(writer)
+
+
+def write_out(writer) -> None:
+    """Write what a GGUFWriter was given, and let go of its file, also on a full disk."""
     try:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -130,17 +130,28 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a whole file or nothing: to a temporary name beside it, then renamed over the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+    """A text file, whole or not at all."""
+
+    def write(part: Path) -> None:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+
+    return write_whole(path, write)
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
+    """Have `write` make a file of a temporary name, and rename it over the old one once it is whole."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        os.replace(part, path)
     except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write {path}: {reason}. What was there before is unchanged.") from error
+    finally:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror}. What was there before is unchanged.") from error
+            part.unlink(missing_ok=True)
     return path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers import adapters, smollm2
 from helpers.artefacts import ROOT, base_named, check, parts, read_json
-from helpers.dialogue import KINDS
+from helpers.dialogue import KINDS, write_whole
 from helpers.engines import Transformers, llama_cpp
 from helpers.errors import UserError
 from helpers.generate import load
@@ -107,7 +107,7 @@ def to_gguf(folder: Path, path: Path, dtype: str = "f16") -> Path:
     config = read_json(folder / "config.json")
     if config.get("model_type") != "qwen2" or dtype not in ("f16", "f32"):
         raise UserError(f"{folder}: expected a Qwen2 model and f16 or f32, not {config.get('model_type')} and {dtype}.")
-    return _whole(path, lambda part: _write_gguf(folder, config, part, dtype))
+    return write_whole(path, lambda part: _write_gguf(folder, config, part, dtype))
 
 
 def _write_gguf(folder: Path, config: dict, part: Path, dtype: str) -> None:
@@ -139,12 +139,7 @@ def _write_gguf(folder: Path, config: dict, part: Path, dtype: str) -> None:
                 half = dtype == "f16" and tensor.ndim > 1
                 target = names.get_name(name, try_suffixes=(".weight", ".bias"))
                 writer.add_tensor(target, tensor.astype(np.float16) if half else tensor)
-    try:
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-    finally:
-        writer.close()
+    adapters.write_out(writer)
 
 
 def _add_tokenizer(writer, folder: Path, size: int) -> None:
@@ -196,7 +191,7 @@ def quantise(source: Path, target: Path, kind: str = "q8_0") -> tuple[Path, list
         if api.llama_model_quantize(str(source).encode(), str(part).encode(), ctypes.byref(settings)):
             raise OSError(0, "llama.cpp could not quantise; the disk may be full, or the source damaged")
 
-    _whole(target, write)
+    write_whole(target, write)
     tensors = gguf.GGUFReader(target).tensors
     return target, [t.name for t in tensors if len(t.shape) > 1 and int(t.shape[0]) % BLOCK]
 
@@ -207,21 +202,6 @@ def same_replies(folder: Path, gguf_file: Path, conversations: Sequence[Sequence
     ids = [original.tokens(c) == copy.tokens(c) for c in conversations]
     both = zip(original.replies(conversations), copy.replies(conversations), strict=True)
     return sum(a == b for a, b in both) / len(conversations), sum(ids) / len(conversations)
-
-
-def _whole(path: Path, write: Callable[[Path], None]) -> Path:
-    """Have a file written to a temporary name, and renamed when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        write(part)
-        os.replace(part, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"cannot write {path}: {reason}. What was there before is unchanged.") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return path
 
 
 def main(options) -> None:
