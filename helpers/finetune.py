@@ -9,15 +9,14 @@ import signal
 import sys
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from helpers import artefacts, plain_english, smollm2
-from helpers.dialogue import Dialogue, read_dialogues, read_text, to_json, write_dialogues, write_text
+from helpers import artefacts, checkpoints, plain_english, smollm2
+from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.time_limit import time_limit
@@ -77,8 +76,8 @@ def finetune(
     live = progress is print and sys.stdout.isatty()
     if progress is print:
         progress = partial(print, flush=True)
-    scale = replace(scale, seed=seed, four_bit=scale.four_bit if four_bit is None else four_bit)
-    scale = replace(scale, minutes=scale.minutes if minutes is None else minutes)
+    asked = {"seed": seed, "four_bit": four_bit, "minutes": minutes}
+    scale = replace(scale, **{name: value for name, value in asked.items() if value is not None})
     if len({d.pair_id for d in dialogues}) < 2:
         raise UserError(
             f"{len(dialogues)} dialogues are too few to train on some and hold some back. Make the data again."
@@ -90,8 +89,8 @@ def finetune(
     task = {"scale": _recipe(scale), "data": digest, "base": artefacts.identity(base)}
     progress(f"Fine-tuning {base_name(scale.model)} on {len(dialogues)} dialogues; loading PyTorch and Unsloth ..")
     work = out.with_name(out.name + ".part")
-    with _said_in_words(out):
-        checkpoint = _prepare(work, out, task, resume, progress)
+    with checkpoints.full_disk_in_words(out):
+        checkpoint = checkpoints.to_go_on_from(work, out, task, resume, progress)
         trainer, plain_because, left_out = build(_located(scale, base), dialogues, work)
         engine = engine_of(trainer)
         if not plain_because and not engine.startswith("unsloth"):
@@ -111,7 +110,10 @@ def finetune(
             f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}"
             + (f" --minutes {minutes:g}" if minutes is not None else ""), held_to, task["base"],
         )  # fmt: skip
-        _save(trainer, _located(scale, base), work, out, card)
+        new = checkpoints.write_adapter(trainer.model, _located(scale, base), card.base, work)
+        write_curve(new / "loss.jsonl", log)
+        write_text(new / "run.json", json.dumps(asdict(card), indent=2) + "\n")
+        checkpoints.put_in_place(new, out)
     progress(f"{card.steps} steps, loss {card.train_loss:.3f}, {card.seconds:.0f} s: {out}")
     return card
 
@@ -187,93 +189,6 @@ def write_curve(path: Path, log: Sequence[dict]) -> None:
     """The loss curve, one JSON object a line: {step, loss} of ten steps, {step, eval_loss} of the validation part."""
     points = [{"step": e["step"], key: round(e[key], 5)} for e in log for key in ("loss", "eval_loss") if key in e]
     write_text(path, "".join(json.dumps(point) + "\n" for point in points))
-
-
-def _prepare(work: Path, out: Path, task: dict, resume: bool, progress: Callable[[str], None]) -> Path | None:
-    """The checkpoint to go on from, if there is one of the very same task; else the work folder is emptied."""
-    old = out.with_name(out.name + ".old")
-    if old.exists() and not out.exists():  # killed between two renames
-        old.rename(out)
-    note = work / "task.json"
-    steps = [int(c.name.rpartition("-")[2]) for c in work.glob("checkpoint-*") if _whole(c)]
-    if steps and note.exists():
-        if not resume:
-            progress(f"Beginning anew; the checkpoint at step {max(steps)} is dropped")
-        elif artefacts.read_json(note) == task:
-            progress(f"Going on from step {max(steps)}")
-            return work / f"checkpoint-{max(steps)}"
-        else:
-            progress("The checkpoint that lies there is of another recipe, seed or data: beginning anew")
-    shutil.rmtree(work, ignore_errors=True)
-    write_text(note, json.dumps(task))
-    return None
-
-
-def _whole(checkpoint: Path) -> bool:
-    """Whether it was written to its end: the trainer's state comes last, and no file of weights is cut short."""
-    try:
-        artefacts.check(checkpoint)
-    except UserError:
-        return False
-    states = [*checkpoint.glob("*.pt"), *checkpoint.glob("*.pth")]
-    return (checkpoint / "trainer_state.json").exists() and all(map(zipfile.is_zipfile, states))
-
-
-def _save(trainer, scale: Scale, work: Path, out: Path, card: RunCard) -> None:
-    """Write the adapter, the base's own tokenizer, curve and card aside, then put the folder in the place of `out`."""
-    new, old = work / "adapter", out.with_name(out.name + ".old")
-    shutil.rmtree(new, ignore_errors=True)
-    trainer.model.save_pretrained(str(new))
-    (new / "README.md").unlink(missing_ok=True)  # PEFT's model card holds paths of this machine
-    save_as(new / "adapter_model.safetensors", scale.saved)
-    config = json.loads(read_text(new / "adapter_config.json"))
-    config["base_model_name_or_path"] = card.base
-    write_text(new / "adapter_config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
-    _copy_tokenizer(scale.model, new)
-    write_curve(new / "loss.jsonl", trainer.state.log_history)
-    write_text(new / "run.json", json.dumps(asdict(card), indent=2) + "\n")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def save_as(weights: Path, dtype: str) -> None:
-    import torch
-    from safetensors import torch as file
-
-    if dtype != "float32":
-        table = {name: tensor.to(getattr(torch, dtype)) for name, tensor in file.load_file(weights).items()}
-        file.save_file(table, weights, {"format": "pt"})
-
-
-def _copy_tokenizer(model: str, folder: Path) -> None:
-    """The base's own files where it is a folder: loaded and saved again they are not the same."""
-    if not Path(model).is_dir():
-        from transformers import AutoTokenizer
-
-        AutoTokenizer.from_pretrained(model).save_pretrained(str(folder))
-    for pattern in ("tokenizer*", "chat_template.jinja", "special_tokens_map.json", "vocab.json", "merges.txt"):
-        for file in Path(model).glob(pattern):
-            shutil.copyfile(file, folder / file.name)
-
-
-@contextmanager
-def _said_in_words(out: Path) -> Iterator[None]:
-    """A full disk shows as many things (OSError, RuntimeError of torch, SafetensorError): one line for all of them."""
-    try:
-        yield
-    except (UserError, KeyboardInterrupt):
-        raise
-    except Exception as problem:
-        there = next(folder for folder in out.absolute().parents if folder.exists())
-        if "space left" in str(problem) or shutil.disk_usage(there).free < 2**22:
-            raise UserError(
-                f"The disk is full, writing {out}. Free some space and run again: it goes on from the last checkpoint."
-            ) from problem
-        raise
 
 
 def _located(scale: Scale, base: Path | None) -> Scale:

@@ -109,7 +109,7 @@ def test_base_and_tuned_share_one_set_of_weights_and_write_in_turn_without_distu
 
 
 def test_an_adapter_in_half_precision_is_the_same_adapter(adapter, tmp_path):
-    from helpers.finetune import save_as
+    from helpers.checkpoints import save_as
 
     half = Path(shutil.copytree(adapter, tmp_path / "half"))
     save_as(half / adapters.WEIGHTS, "float16")
