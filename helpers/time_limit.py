@@ -37,18 +37,19 @@ def time_limit(minutes: float, progress: Callable[[str], None]):
                     one.keywords["num_training_steps"] = state.max_steps
                     if "num_warmup_steps" in one.keywords:
                         one.keywords["num_warmup_steps"] = min(one.keywords["num_warmup_steps"], state.max_steps // 10)
-            if state.max_steps < self.whole and not self.told:
+            if step < state.max_steps < self.whole and not self.told:
                 self.told = True
-                progress(f"  {minutes:g} minutes hold about {state.max_steps} of {self.whole} steps on this machine")
+                progress(f"  a limit of {minutes:g} min holds about {state.max_steps} of {self.whole} steps here")
             if step >= state.max_steps:
                 control.should_training_stop = control.should_evaluate = control.should_save = True
+                control.should_log = True  # else a run of fewer steps than are logged at a time has no loss
 
         def on_train_end(self, args, state, control, **rest):
             if state.global_step >= self.whole or state.global_step < state.max_steps:
                 return
             self.left_out = (
-                f"{minutes:g} minutes held {state.global_step} of {self.whole} steps; what the other "
-                f"{1 - state.global_step / self.whole:.0%} would add, a report card shows beside that of a whole run"
+                f"a limit of {minutes:g} min held {state.global_step} of {self.whole} steps; what the others would "
+                "add, a report card shows beside that of a whole run"
             )
             progress(f"  {self.left_out}")
 

@@ -1,6 +1,7 @@
 """A run within a time limit is a short whole one: fewer steps, and the learning rate at nothing in the last of them."""
 
 from dataclasses import replace
+from math import isfinite
 
 import pytest
 import tiny
@@ -46,6 +47,16 @@ def test_a_run_stops_in_time_and_says_what_it_left_out(scale, dialogues, tmp_pat
     assert card.command.endswith("--minutes 0.05")
     assert max(rates) > 0
     assert rates[-1] < 0.3 * max(rates)
+
+
+def test_a_run_that_ends_at_its_first_step_still_tells_its_loss_and_says_once_what_was_left_out(
+    scale, dialogues, tmp_path
+):
+    said = []
+    card = finetune.finetune(scale, dialogues, tmp_path / "adapter", progress=said.append, minutes=1e-6)
+    assert card.steps == 1
+    assert isfinite(card.train_loss)
+    assert sum("of 4000 steps" in line for line in said) == 1
 
 
 def test_without_a_limit_nothing_is_cut(scale, dialogues, tmp_path):
