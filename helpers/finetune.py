@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +16,8 @@ from helpers import artefacts, checkpoints, plain_english, smollm2
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
-from helpers.time_limit import time_limit
 from helpers.trainer import build, engine_of, rounds
+from helpers.watch import train
 
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
 
@@ -98,7 +95,7 @@ def finetune(
         why = f" ({plain_because})" if plain_because else ""
         progress(f"Ready after {time.perf_counter() - begun:.0f} s, trainer {engine}{why}")
         started = time.perf_counter()
-        held_to = _train(trainer, scale, checkpoint, progress, live)
+        held_to = train(trainer, scale, checkpoint, progress, live)
         log = trainer.state.log_history
         trained = replace(scale, dtype=str(trainer.model.dtype).removeprefix("torch."))
         card = RunCard(
@@ -116,73 +113,6 @@ def finetune(
         checkpoints.put_in_place(new, out)
     progress(f"{card.steps} steps, loss {card.train_loss:.3f}, {card.seconds:.0f} s: {out}")
     return card
-
-
-# -- the run -------------------------------------------------------------------------------------------------------
-
-
-def _train(trainer, scale: Scale, checkpoint: Path | None, progress: Callable[[str], None], live: bool) -> str:
-    """What the time limit left out. live: one line that is written over, for a terminal; else about ten lines."""
-    from transformers import EarlyStoppingCallback, TrainerCallback
-
-    class Watch(TrainerCallback):
-        """Tells how far the training is, and stops it where Ctrl-C asks for that."""
-
-        def on_train_begin(self, args, state, control, **rest):
-            self.begun, self.first = time.perf_counter(), state.global_step
-
-        def on_log(self, args, state, control, logs=None, **rest):
-            if "loss" in (logs or {}):
-                step, steps = state.global_step, state.max_steps
-                left = (time.perf_counter() - self.begun) / max(1, step - self.first) * (steps - step)
-                line = f"  step {step} of {steps}, loss {logs['loss']:.3f}, {left:.0f} s left"
-                if live:
-                    width = shutil.get_terminal_size().columns - 1
-                    print(f"\r{line[:width]:<{width}}", end="", flush=True)
-                elif step * 10 // steps > (step - args.logging_steps) * 10 // steps:
-                    progress(line)
-
-        def on_train_end(self, *_, **rest):
-            if live:
-                print(flush=True)
-
-        def on_step_end(self, args, state, control, **rest):
-            if stop.is_set():
-                control.should_save = control.should_training_stop = True
-
-    limit = time_limit(scale.minutes, progress)
-    trainer.add_callback(Watch())
-    trainer.add_callback(limit)
-    if scale.patience:
-        trainer.add_callback(EarlyStoppingCallback(scale.patience, scale.threshold))
-    with _ctrl_c() as stop:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if stop.is_set():
-        progress(
-            f"Stopped at step {trainer.state.global_step}. The same call, or the same command, goes on from there."
-        )
-        raise KeyboardInterrupt
-    return limit.left_out
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that a step is never cut in half; a second one interrupts at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def ask(*_):
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def write_curve(path: Path, log: Sequence[dict]) -> None:

@@ -8,8 +8,8 @@ import tiny
 
 from helpers import finetune, smollm2
 from helpers.scale import SCALES
-from helpers.time_limit import FIRST
 from helpers.trainer import in_batches
+from helpers.watch import FIRST
 
 
 @pytest.fixture(scope="module")
