@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from helpers.calls import Patience
@@ -12,8 +13,9 @@ from helpers.stand_in import Reply
 from helpers.synthesis import synthesise
 
 MODEL = "hosted_vllm/stand-in"
-PRICED, KEY = "openai/gpt-4o-mini", "sk-thisisasecretofthetests0123456789"
-HASTY = Patience(timeout=0.5, tries=4, first=0.02, longest=0.1, most=5.0)
+PRICED, KEY = "openai/gpt-4o-mini", "sk-" + "no-key-" * 4
+HASTY = Patience(timeout=20.0, tries=4, first=0.02, longest=0.1, most=5.0)
+STRICT = replace(HASTY, timeout=0.5)  # for a server that is late on purpose; a busy machine is late as well
 PROSE = Reply("Sure! I think that the claim does not hold.")
 
 # The command as a user gives it, without the look at what is installed.

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from helpers import demo
@@ -6,9 +8,10 @@ from helpers.scale import SCALES
 
 
 def test_the_data_is_the_same_every_time(tmp_path):
-    demo.make_data(SCALES["pocket"], tmp_path)
+    scale = replace(SCALES["pocket"], dialogues=800)
+    demo.make_data(scale, tmp_path)
     first = (tmp_path / "dialogues.jsonl").read_bytes()
-    demo.make_data(SCALES["pocket"], tmp_path)
+    demo.make_data(scale, tmp_path)
     assert (tmp_path / "dialogues.jsonl").read_bytes() == first
 
 

@@ -31,12 +31,12 @@ def f16(tmp_path_factory) -> Path:
     return export.to_gguf(POCKET, tmp_path_factory.mktemp("gguf") / "model-f16.gguf")
 
 
-def test_the_f16_file_answers_like_transformers_on_200_held_out_prompts(f16):
-    prompts = export.held_out_prompts()
+def test_the_f16_file_answers_like_transformers_on_held_out_prompts(f16):
+    prompts = export.held_out_prompts(48)  # an export checks itself on all of them, in a slow test below
     replies, ids = export.same_replies(POCKET, f16, prompts)
-    assert len(prompts) == 200
+    assert len(prompts) == 48
     assert ids == 1
-    assert replies >= 0.99
+    assert replies >= 0.97
 
 
 def test_token_ids_of_awkward_text_are_those_of_transformers(f16):
@@ -56,6 +56,7 @@ def test_the_whole_export_from_an_adapter_checks_itself(tmp_path):
     shutil.copytree(ADAPTER, tmp_path / "adapter")
     said = []
     made = export.export(tmp_path, said.append)
+    assert made.prompts == 200
     assert made.equal_ids == 1
     assert made.equal_replies >= 0.99
     assert made.q8_0.stat().st_size < made.f16.stat().st_size

@@ -240,10 +240,13 @@ def clone(tmp_path_factory) -> Clone:
 
 
 def test_the_second_run_installs_nothing_and_is_quick(clone):
-    start = time.monotonic()
-    status, said = clone.run("setup")
-    assert (status, "Installing" in said, "Making" in said) == (0, False, False)
-    assert time.monotonic() - start < 2
+    seconds = []
+    for _ in range(3):  # the machine may have other things to do
+        start = time.monotonic()
+        status, said = clone.run("setup")
+        seconds.append(time.monotonic() - start)
+        assert (status, "Installing" in said, "Making" in said) == (0, False, False)
+    assert min(seconds) < 2
 
 
 def test_help_makes_no_environment(tmp_path):

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from math import isfinite
+from types import SimpleNamespace
 
 import pytest
 import tiny
 
-from helpers import finetune, smollm2
+from helpers import finetune, smollm2, watch
 from helpers.scale import SCALES
 from helpers.trainer import in_batches
 from helpers.watch import FIRST
@@ -23,8 +24,9 @@ def dialogues():
 
 
 def test_a_run_stops_in_time_and_says_what_it_left_out(scale, dialogues, tmp_path, monkeypatch):
-    rates, said = [], []
+    rates, said, clock = [], [], [0.0]
     build = finetune.build
+    monkeypatch.setattr(watch, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     def watched(*arguments):
         from transformers import TrainerCallback
@@ -34,14 +36,14 @@ def test_a_run_stops_in_time_and_says_what_it_left_out(scale, dialogues, tmp_pat
         class Rates(TrainerCallback):
             def on_step_end(self, args, state, control, lr_scheduler=None, **rest):
                 rates.append(lr_scheduler.get_last_lr()[0])
+                clock[0] += 0.1  # seconds a step, whatever else this machine has to do
 
         trainer.add_callback(Rates())
         return trainer, *rest
 
     monkeypatch.setattr(finetune, "build", watched)
     card = finetune.finetune(scale, dialogues, tmp_path / "adapter", progress=said.append, minutes=0.05)
-    assert FIRST < card.steps < 4000
-    assert card.seconds < 15
+    assert FIRST < card.steps <= 30
     assert f"held {card.steps} of 4000 steps" in card.cut_short
     assert card.cut_short in " ".join(said)
     assert card.command.endswith("--minutes 0.05")
