@@ -36,7 +36,8 @@ def lab(o: Options) -> int:
 
 
 def setup(o: Options) -> None:
-    print("Everything is installed." if not install.unmet("gguf") else "All but llama-cpp-python is installed.")
+    missing = " and ".join(r.name for r in install.unmet("gguf", "model"))
+    print(f"All but {missing} is installed." if missing else "Everything is installed.")
 
 
 def compare(o: Options) -> int | None:
@@ -252,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a Windows console may not know every character
     try:
-        return run(sys.argv[1:] if arguments is None else arguments)
+        return run((sys.argv[1:] if arguments is None else arguments) or ["--help"])
     except UserError as problem:
         return _say(str(problem), 1)
     except KeyboardInterrupt:

@@ -93,10 +93,12 @@ def read(path: Path) -> list[Row]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             header, records = reader.fieldnames or [], list(reader)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing. Name a CSV file with the columns {', '.join(COLUMNS)}.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise UserError(f"{path} cannot be read as CSV in UTF-8: {problem}") from problem
     if missing := [name for name in COLUMNS if name not in header]:
-        raise UserError(f"{path} lacks the column {', '.join(missing)}. It needs {', '.join(COLUMNS)}.")
+        raise UserError(f"{path} has no column {', '.join(missing)}: expected a CSV file with {', '.join(COLUMNS)}.")
     if not records:
         raise UserError(f"{path} has a header and no replies.")
     return [_row(path, number, record) for number, record in enumerate(records, 1)]

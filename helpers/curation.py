@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from glob import glob
 from pathlib import Path
 
 from helpers import near, prose
@@ -208,7 +209,8 @@ def table(report: LintReport) -> str:
         lines = sorted({fault.line for fault in faults})
         asked = report.applied[rule]
         counts = f"{asked - len(lines):8d}{len(lines):11d}" if asked else f"{'-':>8s}{'-':>11s}"
-        said = [f"line {f.line}: {safe(_shortened(f.reason))}" for f in faults[:SHOWN]]
+        said = [] if asked else ["not asked of such records"]
+        said += [f"line {f.line}: {safe(_shortened(f.reason))}" for f in faults[:SHOWN]]
         if len(faults) > SHOWN:
             said.append(f"and {len(faults) - SHOWN} more: lines {spans(lines)}")
         rows.append(f"{rule:12s}{counts}  {said[0] if said else ''}".rstrip())
@@ -240,13 +242,19 @@ def summary(report: LintReport) -> str:
 def main(options: Namespace) -> int:
     """The verb `lint`: 0 when every record passes, 1 when something is set aside."""
     against = [dialogue for path in options.against or () for dialogue in _sound(Path(path))]
-    paths = [Path(path) for path in options.files]
+    paths = [path for name in options.files for path in _named(name)]
     aside = 0
     for group in [paths] if options.together else [[path] for path in paths]:
         for path, report in zip(group, lint_files(group, against=against), strict=True):
-            print(f"\n{path}\n{table(report)}\n{summary(report)}")
+            found = f"{table(report)}\n" if report.set_aside or len(paths) == 1 else ""
+            print(f"\n{path}\n{found}{summary(report)}")
             aside += len(report.lines_set_aside)
     return int(aside > 0)
+
+
+def _named(name: str | Path) -> list[Path]:
+    """The files that a pattern stands for: on Windows a command gets `data/*.jsonl` as it was typed."""
+    return sorted(map(Path, glob(str(name)))) or [Path(name)]
 
 
 def _sound(path: Path) -> list[Dialogue]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
+from helpers.budget import CHARACTERS, usual_prompt
 from helpers.calls import litellm_quietly
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
@@ -111,7 +112,7 @@ def register() -> Book:
         async def acompletion(self, model, messages, litellm_params, **rest):
             tags = litellm_params["metadata"]
             text = book.turn(tags["record"], tags["step"])
-            asked, said = (len(words.split()) for words in (" ".join(m["content"] for m in messages), text))
+            asked, said = usual_prompt(messages), len(text) // CHARACTERS  # nobody counts tokens here
             return litellm.ModelResponse(
                 model=model,
                 choices=[{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],

@@ -136,12 +136,12 @@ def survey(scenarios: Iterable[Dialogue], prompts: int, offline: bool) -> Plan:
         base = usual_prompt(messages(scenario, [], prompts))
         asked += sum(base + step * THOUGHT for step in range(len(STEPS)))
     answers = len(PERSONAS) * THOUGHT + REPLY
-    return Plan(len(seen), asked, len(seen) * answers, tuple(f"{n} {where}" for where, n in sources.items()))
+    return Plan(len(seen), asked, len(seen) * answers, tuple(f"{where} ({n})" for where, n in sources.items()))
 
 
 def announcement(plan: Plan, model: str, price: Price | None, done: int) -> str:
     """What is said before the first call: who will speak, and what it will come to."""
-    tokens = plan.prompt_tokens + plan.answer_tokens
+    tokens = round(plan.prompt_tokens + plan.answer_tokens, -3)
     if price is None:
         cost = "price unknown"
     elif price == Price():

@@ -96,8 +96,8 @@ def test_nothing_is_shown_that_was_not_asked_for(tmp_path, capsys):
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("", "lacks the column prompt, completion, final_label"),
-        ("prompt,completion\na,b\n", "lacks the column final_label"),
+        ("", "has no column prompt, completion, final_label"),
+        ("prompt,completion\na,b\n", "has no column final_label"),
         ("prompt,completion,final_label\n", "no replies"),
         ("prompt,completion,final_label\na,b,maybe\n", "reply 1: final_label is 'maybe'"),
         ("prompt,completion,final_label\na,b,12\n", "reply 1: final_label is '12'"),
@@ -112,7 +112,7 @@ def test_a_file_at_fault_is_refused_in_one_line(tmp_path, text, said):
 
 
 def test_a_missing_file_and_another_encoding_are_refused(tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="is missing"):
         a.read(tmp_path / "none.csv")
     with pytest.raises(UserError, match="cannot be read"):
         a.read(written(tmp_path, GOOD.replace("Capital", "Köln"), "latin-1"))

@@ -363,6 +363,15 @@ def test_the_table_tells_lines_and_reasons_and_the_status_says_whether_all_passe
     assert "9 lines: 7 pass, 2 set aside." in out
 
 
+def test_a_pattern_names_its_files_and_of_several_only_those_at_fault_get_a_table(tmp_path, capsys):
+    for name, size in (("a.jsonl", 8), ("b.jsonl", 7)):
+        file_of(tmp_path, [to_json(d) for d in salad_set(4)][:size], name)
+    assert run([tmp_path / "*.jsonl"]) == 1
+    first, second = capsys.readouterr().out.split("b.jsonl")
+    assert "8 pass, 0 set aside" in first and "rule " not in first
+    assert "rule " in second
+
+
 def test_many_faults_of_a_rule_are_shortened_but_every_line_is_named(tmp_path, capsys):
     lines = [to_json(replace(d, metadata={**METADATA, "licence": "none"})) for d in salad_set(6)]
     assert run([file_of(tmp_path, lines)]) == 1

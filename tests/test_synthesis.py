@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from serving import KEY, MODEL, PRICED, answered, cli, command, lines, run
+from serving import KEY, MODEL, PRICED, STRICT, answered, cli, command, lines, run
 
-from helpers import curation, install
+from helpers import curation, install, interpreter
 from helpers.__main__ import main
 from helpers.budget import CapReached, price_of
 from helpers.dialogue import read_dialogues, to_json, write_dialogues
@@ -41,7 +41,7 @@ def offline(out: Path, count: int = 20, **settings):
 def test_offline_the_pocket_world_makes_a_set_that_passes_the_linter(tmp_path):
     outcome, said = offline(tmp_path / "out.jsonl", 40)
     assert (outcome.records, outcome.set_aside, outcome.calls, outcome.cost) == (40, 0, 280, 0)
-    assert "Offline, no model speaks: 40 pocket world grammar. 40 records, 280 calls, about" in said[0]
+    assert "Offline, no model speaks: pocket world grammar (40). 40 records, 280 calls, about" in said[0]
     (report,) = curation.lint_files([tmp_path / "out.jsonl"])
     assert (len(report.passed), report.set_aside) == (40, ())
     assert {d.metadata["source"] for d in read_dialogues(tmp_path / "out.jsonl")} == {"pocket world grammar"}
@@ -56,10 +56,10 @@ def test_offline_it_is_the_same_file_every_time(tmp_path):
 
 def test_recorded_turns_are_replayed_and_it_says_so(tmp_path):
     gold = {"claim": "It rains.", "fact": "It rains.", "answers": ["rain"], "source": "a window"}
-    recorded = [replace(d, gold=gold, metadata={"source": "hands"}) for d in training_set(50, seed=0)]
+    recorded = [replace(d, gold=gold, metadata={"source": "hands"}) for d in training_set(20, seed=0)]
     path = write_dialogues(tmp_path / "recorded.jsonl", recorded)
     _, said = offline(tmp_path / "out.jsonl", None, scenarios=path)
-    assert f"{len(recorded)} recorded turns, replayed" in said[0]
+    assert f"recorded turns, replayed ({len(recorded)})" in said[0]
     made = list(read_dialogues(tmp_path / "out.jsonl"))
     assert [(d.agents, d.final_answer) for d in made] == [(d.agents, d.final_answer) for d in recorded]
     assert made[0].metadata["source"] == "recorded turns, replayed (hands)"
@@ -68,11 +68,11 @@ def test_recorded_turns_are_replayed_and_it_says_so(tmp_path):
 
 
 def test_a_set_can_grow_and_no_call_is_repeated(tmp_path):
-    offline(tmp_path / "out.jsonl", 20)
-    outcome, said = offline(tmp_path / "out.jsonl", 50)
-    assert (outcome.records, outcome.calls) == (50, 30 * 7)
-    assert "20 are done already" in said[0]
-    outcome, _ = offline(tmp_path / "out.jsonl", 50)
+    offline(tmp_path / "out.jsonl", 8)
+    outcome, said = offline(tmp_path / "out.jsonl", 20)
+    assert (outcome.records, outcome.calls) == (20, 12 * 7)
+    assert "8 are done already" in said[0]
+    outcome, _ = offline(tmp_path / "out.jsonl", 20)
     assert outcome.calls == 0
 
 
@@ -158,7 +158,7 @@ def unsteady(request: dict, number: int) -> Reply:
 def test_the_cap_in_tokens_is_never_passed_however_many_calls_are_under_way(cap, tmp_path):
     with StandIn(unsteady) as server:
         with pytest.raises(CapReached, match="--max-tokens"):
-            run(server, tmp_path / "out.jsonl", count=200, concurrency=32, max_tokens=cap)
+            run(server, tmp_path / "out.jsonl", count=200, concurrency=32, max_tokens=cap, patience=STRICT)
         time.sleep(1)
     assert 0.5 * cap < server.billed <= cap
     assert server.most > 4
@@ -168,7 +168,7 @@ def test_the_cap_in_dollars_is_never_passed(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with StandIn(unsteady) as server:
         with pytest.raises(CapReached, match=r"of \$0.0300 are spent"):
-            run(server, tmp_path / "out.jsonl", count=200, concurrency=16, model=PRICED, max_cost=0.03)
+            run(server, tmp_path / "out.jsonl", count=200, concurrency=16, model=PRICED, max_cost=0.03, patience=STRICT)
         time.sleep(1)
     price = price_of(PRICED)
     billed = [speak_cost(server, request, number, price) for number, request in enumerate(server.requests, 1)]
@@ -209,7 +209,7 @@ def test_a_server_with_all_sorts_of_trouble_still_gives_every_record_once(tmp_pa
         return faults[number % 6] if luck < 0.12 else speak(request, number)
 
     with StandIn(answer) as server:
-        outcome = run(server, tmp_path / "out.jsonl", count=40, concurrency=8)
+        outcome = run(server, tmp_path / "out.jsonl", count=40, concurrency=8, patience=STRICT)
     assert outcome.records + outcome.set_aside == 40
     assert outcome.records >= 39
     assert len({d.id for d in read_dialogues(tmp_path / "out.jsonl")}) == outcome.records
@@ -218,13 +218,13 @@ def test_a_server_with_all_sorts_of_trouble_still_gives_every_record_once(tmp_pa
 def test_a_network_that_goes_away_half_way_keeps_what_is_done(tmp_path):
     out = tmp_path / "out.jsonl"
     gone = pytest.raises(UserError, match=r"does not answer .*kept; run the same command again")
-    with StandIn(lambda r, n: speak(r, n) if n <= 100 else Reply(drop=True)) as server, gone:
-        run(server, out, count=40)
+    with StandIn(lambda r, n: speak(r, n) if n <= 50 else Reply(drop=True)) as server, gone:
+        run(server, out, count=20)
     kept = answered(out)
-    assert len(kept) == 100
+    assert len(kept) == 50
     with StandIn() as server:
-        outcome = run(server, out, count=40)
-    assert (outcome.records, len(server.requests)) == (40, 180)
+        outcome = run(server, out, count=20)
+    assert (outcome.records, len(server.requests)) == (20, 90)
 
 
 def test_no_more_calls_at_a_time_than_asked_for(tmp_path):
@@ -263,7 +263,7 @@ def test_the_command_makes_a_linted_set_and_ends_with_0(tmp_path):
 @pytest.fixture
 def here(monkeypatch, capsys, tmp_path):
     """The command in this process: (status, all that it said, its one line of complaint)."""
-    monkeypatch.setattr(install, "go_inside", lambda arguments: None)
+    monkeypatch.setattr(interpreter, "go_inside", lambda arguments: None)
     monkeypatch.setattr(install, "complete", lambda retry_gguf: None)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("HOSTED_VLLM_API_KEY", KEY)
