@@ -23,8 +23,8 @@ def fitted(text: str, width: float, size: float, lines: int, bold: bool = False)
 
 def drawable(text: str) -> str:
     """What a model said, for a picture: one line, no control characters, a box for what the font does not have."""
-    plain = " ".join(text[:IN_SIGHT].split())
-    return "".join(c if ord(c) in _glyphs() else "\N{WHITE SQUARE}" for c in plain if c.isprintable())
+    plain = " ".join("".join(c for c in text[:IN_SIGHT] if c.isprintable() or c.isspace()).split())
+    return "".join(c if ord(c) in _glyphs() else "\N{WHITE SQUARE}" for c in plain)
 
 
 @cache

@@ -95,7 +95,8 @@ def capability(report: dict, figure, look: Look) -> str:
     """Friction gained beside what it may have cost: J of every kind, and plain questions that are still answered."""
     base, worst = report["models"]["base"], report["worst"]
     gained = [(kind, base["kinds"][kind]["J"], numbers["J"]) for kind, numbers in worst["kinds"].items()]
-    kept = [(name, base[key], worst[key]) for name, key in KEPT]
+    whole = worst["facts_all"]["value"] is not None  # outside the pocket world all plain questions are held out
+    kept = [(name, base[key], worst[key]) for name, key in KEPT if whole or key != "facts_all"]
     marks = base_and_tuned(report, look)
     said = []
     least = min([0.0, *(rate["low"] for _, *pair in gained for rate in pair if rate["low"] is not None)])

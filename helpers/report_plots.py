@@ -76,7 +76,8 @@ def friction_map(report: dict, figure, look: Look) -> str:
     for axes, kind in zip(panels.flat, kinds, strict=False):
         for j in (0.0, 0.25, 0.5, 0.75):
             axes.plot([0, 1 - j], [j, 1], color=look.soft, linestyle="--" if j else "-", linewidth=1.2, zorder=1)
-            axes.text(1 - j, 1.1, f"J={j:g}".replace("0.", "."), fontsize=12, color=look.soft, ha="center")
+            note = {"fontsize": 12, "color": look.soft, "ha": "center", "textcoords": "offset points"}
+            axes.annotate(f"J={j:g}".replace("0.", "."), (1 - j, 1.04), (0, 6), **note)
         for above, mark in enumerate(reversed(marks), 3):
             at, numbers = _point(mark.kinds[kind]), mark.kinds[kind]
             if at is None:

@@ -1,11 +1,13 @@
 """What of a picture is text, as it is really drawn: how large, where, and on what ground."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from helpers.picture import contrast
 
-SMALLEST = 14  # pixels of 1024 x 768
+SCREEN = (1024, 768)
+SMALLEST = 14  # pixels
 LEAST_CONTRAST = 3.0  # of large letters, as WCAG 2.2 asks (1.4.3); those of the small print get more
 
 
@@ -42,23 +44,25 @@ def drawn_texts(figure) -> list[Drawn]:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # the layout is settled now
     width, height = canvas.get_width_height()
+    assert (width, height) == SCREEN
     figure.draw(Listening(width, height, figure.dpi))
     return [text for text in found if text.text.strip()]
 
 
 def faults(figure) -> list[str]:
     """What cannot be read from the last row: too small, outside, on top of each other, too pale."""
-    texts = drawn_texts(figure)
-    width, height = figure.canvas.get_width_height()
-    assert (width, height) == (1024, 768)
+    return faults_of(drawn_texts(figure))
+
+
+def faults_of(texts: Sequence[Drawn]) -> list[str]:
     found = [f"{t.size:.1f} px: {t.text}" for t in texts if t.size < SMALLEST]
-    found += [f"outside: {t.text} {t.box}" for t in texts if not _inside(t.box, width, height)]
+    found += [f"outside: {t.text} {t.box}" for t in texts if not _inside(t.box)]
     found += [f"contrast {t.contrast:.1f}: {t.text}" for t in texts if t.contrast < LEAST_CONTRAST]
     return found + [f"{a.text!r} over {b.text!r}" for a, b in combinations(texts, 2) if _overlap(a.box, b.box)]
 
 
-def _inside(box, width, height) -> bool:
-    return box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height
+def _inside(box) -> bool:
+    return box[0] >= 0 and box[1] >= 0 and box[2] <= SCREEN[0] and box[3] <= SCREEN[1]
 
 
 def _overlap(a, b) -> bool:
