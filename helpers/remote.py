@@ -13,6 +13,7 @@ import queue
 import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from helpers.budget import MAX_ANSWER, Budget, Price
 from helpers.calls import Declined, Line, Patience, Unanswered, check_model, litellm_quietly, plain_error
@@ -156,7 +157,7 @@ def _next(found: queue.SimpleQueue):
 
 def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
     """End what is still under way, for whoever reads no further."""
-    if thread.is_alive() and not loop.is_closed():
+    with suppress(RuntimeError):  # it has ended by itself
         loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
     thread.join()
 
