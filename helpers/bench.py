@@ -59,6 +59,7 @@ def run(quick: bool = False, scale: Scale = SCALES["pocket"], adapter: str | Non
             count = single if name == "one at a time" else batched
             _keep_faster(result["replies"], name, _in_child("reply", name, scale.name, model, count))
     result["relay"] = _in_child("relay", 1 if quick else 3)
+    result["scoring"] = _in_child("score", 85)
     for name, row in result["replies"].items():
         if "trouble" in row:
             raise UserError(f"{model} could not be timed, {name}: {row['trouble']}")
@@ -98,6 +99,10 @@ def table(result: dict) -> str:
         hands = f"{relay['concurrency']} at a time, {relay['latency']} s a call"
         pace = f"{relay['calls_per_second']:10.1f} calls/s, {relay['ratio']:.0%} of the ideal"
         lines += ["", f"  {'the relay, ' + hands:48}{pace}"]
+    scoring = result.get("scoring", {})
+    if "seconds" in scoring:
+        words = f"verdicts and statistics of 2 x {scoring['replies']} replies"
+        lines += ["", f"  {words:48}{scoring['seconds']:10.1f} s, {scoring['cpu_seconds']:.1f} of them computing"]
     lines += ["", f"  equal replies: {result['equal_replies']:.1%} of {result['compared']}"]
     lines += [f"  {name}: {ratio:.2f} times" for name, ratio in result["ratios"].items() if ratio]
     return "\n".join(lines)
@@ -119,7 +124,7 @@ def main(options) -> None:
 def child(kind: str, *arguments: str) -> None:
     """One part, measured in this process; the result is written as JSON to the file named last."""
     *arguments, out = arguments
-    measured = {"train": _train, "reply": _reply, "relay": _relay}[kind](*arguments)
+    measured = {"train": _train, "reply": _reply, "relay": _relay, "score": _score}[kind](*arguments)
     write_text(Path(out), json.dumps({**measured, "peak_mb": round(_peak_bytes() / 1e6, 1)}))
 
 
@@ -211,6 +216,25 @@ def _relay(waves: str) -> dict:
     from helpers.stand_in import throughput
 
     return throughput(waves=int(waves))
+
+
+def _score(pairs: str) -> dict:
+    """Seconds from replies to report, libraries loaded on the way: one model that is always right, one that agrees."""
+    from helpers import baselines, report, suite
+    from helpers.chat import Reply
+    from helpers.rates import Measured
+    from helpers.scoring import judge
+
+    asked = suite.Suite("test", 0, suite.build_suite(int(pairs)).pairs, [], [], [], [])
+    said = {
+        "base": [Reply("", baselines.FIXED["always-agree"])] * len(asked.prompts),
+        "tuned": [Reply(d.thinking, d.final_answer) for d in asked.prompts],
+    }
+    begun, cpu = _clocks()
+    measured = {name: Measured(name, replies, judge(asked.prompts, replies), []) for name, replies in said.items()}
+    report.assemble(asked, measured, "a benchmark", rows=baselines.fixed(asked.pairs, judge, baselines.FIXED))
+    seconds, computing = (now - then for now, then in zip(_clocks(), (begun, cpu), strict=True))
+    return {"replies": len(asked.prompts), "seconds": round(seconds, 2), "cpu_seconds": round(computing, 2)}
 
 
 # -- small things --------------------------------------------------------------------------------------------------

@@ -61,6 +61,12 @@ def test_what_goes_wrong_in_a_child_is_told_by_its_last_line():
     assert "KeyError" in bench._in_child("no such part")["trouble"]
 
 
+def test_the_time_from_replies_to_a_report_is_measured_and_shown():
+    measured = bench._in_child("score", 5)
+    assert measured["replies"] == 40 and measured["cpu_seconds"] > 0
+    assert "verdicts and statistics of 2 x 40 replies" in bench.table({**result(), "scoring": measured})
+
+
 def test_the_peak_of_memory_grows_by_what_was_held_and_let_go():
     code = "from helpers.bench import _peak_bytes as p; a = p(); b = b'x' * 200_000_000; del b; print(p() - a)"
     grown = int(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True).stdout)
