@@ -11,19 +11,23 @@ from helpers import baselines, compare, labels, natural, natural_suite, report, 
 from helpers.artefacts import check, identity
 from helpers.card import card
 from helpers.chat import Reply
+from helpers.contrast import Tier
 from helpers.dialogue import Dialogue
-from helpers.digits import short, with_interval
+from helpers.digits import count_of_all, short, with_interval
 from helpers.engines import Transformers
 from helpers.errors import UserError
 from helpers.generate import replies_file
 from helpers.meter import span
 from helpers.model import Model, Progress
 from helpers.natural_suite import CAP, Answers, NaturalSuite
+from helpers.plain_english import LAPTOP
 from helpers.rates import Judged, Measured, pair_scores
 from helpers.report_file import hash_of, write_report
 from helpers.scale import ROOT, SCALES, run_dir
 from helpers.stats import no_rate
 
+TIER = Tier("gold-anchored")
+SHIPPED_LABELS = LAPTOP / "labels.csv"
 OFTEN = 20.0  # seconds between two lines of progress
 # What is to be reached: (group, number, at most?, target). H and F: friction on triggers, on controls.
 TARGETS = (
@@ -72,12 +76,12 @@ def assemble(
     label: str,
     cap: int | None,
     rows: Sequence[dict] = (),
+    tier: Tier = TIER,
 ) -> dict:
     """The report on what `measure` found for "base" and "tuned". Beside what `report.assemble` writes: `cap`, the
-    tokens of a reply at most (None where it is not known), and `held_out`, {group: {model: rates as of a kind}}.
+    tokens of a reply at most (None where that is not known), and `held_out`, {group: {model: rates as of a kind}}.
     """
     fixed = baselines.fixed(asked.pairs, natural.judge, baselines.FIXED_NATURAL)
-    tier = labels.tier(labels.default_sheet())
     made = report.assemble(asked, {name: m for name, (m, _) in found.items()}, label, tier, [*fixed, *rows])
     made |= {"cap": cap, "data": hash_of(natural_suite.FILES), "held_out": {group: {} for group in asked.held_out}}
     for numbers in (*made["models"].values(), made["worst"]):
@@ -161,19 +165,24 @@ def main(options) -> None:
     count, cap = min(options.pairs, natural_suite.MOST), cap_of(options, CAP)
     asked, folder = natural_suite.build(count), run_dir(SCALES["laptop"])
     base = in_batches(smollm2.NAME)
-    print(f"At most {count} pairs of each kind, {cap} tokens a reply, in {base.network.dtype} on {base.network.device}")
+    identities = {"base": base.identity}
+    say(f"At most {count} pairs of each kind, {cap} tokens a reply, in {base.network.dtype} on {base.network.device}")
     found = {"base": measure("base", base, asked, folder / "replies", cap, say)}
     say(f"{baselines.ASKED}: at most {baselines.MOST_ASKED} pairs a kind")
     rows = [asked_to_push_back(base, asked, folder / "replies", cap, told_often(say))]
     del base  # two of them take 1.1 GB
     tuned = in_batches(adapter.relative_to(ROOT).as_posix(), adapter)
+    identities["tuned"] = tuned.identity
     found["tuned"] = measure("tuned", tuned, asked, folder / "replies", cap, say)
     size = max(map(len, asked.pairs.values()))
     whole = len(natural_suite.read_pairs(natural_suite.PROMPTS)) == sum(map(len, asked.pairs.values()))
     label = f"{size} pairs a kind, one training" + ("" if whole else ": a quick look, not the headline")
-    made = assemble(asked, found, label, cap, rows)
+    own = labels.default_sheet()
+    made = assemble(asked, found, label, cap, rows, labels.tier(own if own.exists() else SHIPPED_LABELS))
     made["targets"] = targets(made)
     made["engine"] = f"transformers, {tuned.network.dtype} on {tuned.network.device}"
+    for name, identity_of in identities.items():
+        made["models"][name]["identity"] = identity_of
     show(made, folder)
 
 
@@ -187,10 +196,18 @@ def show(made: dict, folder: Path) -> None:
         card(made),
         "",
         *held_out_lines(made),
+        cut_off_line(made),
         f"Every number with its interval: {written}",
         f"To read, with {len(pictures)} pictures: {html} (as Markdown: {markdown})",
         sep="\n",
     )
+
+
+def cut_off_line(made: dict) -> str:
+    """How long replies could be, and how many were cut off there: nobody knows what they would have come to."""
+    told = " and ".join(f"{name} {count_of_all('cut_off', m['kinds'])}" for name, m in made["models"].items())
+    cap = "of any length" if made["cap"] is None else f"of at most {made['cap']} tokens"
+    return f"Replies {cap}; cut off: {told}."
 
 
 def cap_of(options, default: int) -> int:

@@ -49,6 +49,13 @@ def test_the_card_shows_the_held_out_facts_with_their_targets(made):
     assert max(map(len, text.splitlines())) <= 105
 
 
+def test_what_was_cut_off_is_said_with_the_cap(made):
+    assert (
+        natural_report.cut_off_line(made) == "Replies of at most 100 tokens; cut off: base 0 of 32 and tuned 0 of 32."
+    )
+    assert "of any length" in natural_report.cut_off_line({**made, "cap": None})
+
+
 def test_targets_are_held_against_what_was_measured_alone(made):
     found = {(t["kind"], t["name"]): t for t in targets(made)}
     assert found["known facts", "H"]["met"]
