@@ -163,7 +163,7 @@ VERBS = {
         option("--minutes", type=float, metavar="N", help="train no longer (default: what the scale says)"),
         option("--model", metavar="NAME", help="another base for the recipe: a folder or a Hub id"),
     )),
-    "probe": Verb(probe, "ask the model of scale laptop for each fact, and record what it knows"),
+    "probe": Verb(probe, "ask the model of scale laptop for each fact; the record in data_samples is replaced"),
     "evaluate": Verb(evaluate, "the friction report card: base and tuned on held-out scenarios", (
         SCALE,
         option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),

@@ -167,4 +167,5 @@ def main(_options) -> None:
     model = Transformers(smollm2.NAME, str(smollm2.folder()))
     found = probe(model, tell)
     counts = {sort: sum(one.sort == sort for one in found) for sort in (KNOWN, BETWEEN, UNKNOWN)}
-    print(f"{len(found)} facts: {counts}; written to {write(found)}")
+    told = ", ".join(f"{count} {sort}" for sort, count in counts.items())
+    print(f"{len(found)} facts: {told}; written to {write(found)}")

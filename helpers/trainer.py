@@ -36,7 +36,11 @@ def as_text(dialogue: Dialogue, tokenizer) -> tuple[str, str]:
 
 
 def split_pairs(dialogues: Sequence[Dialogue], seed: int, at_most: int = 200) -> tuple[list[Dialogue], list[Dialogue]]:
-    """(training, validation): a tenth of the pairs is held back, a trigger always together with its control."""
+    """(training, validation): a tenth of the pairs is held back, a trigger always together with its control.
+
+    Drawn from all pairs at once, and at most so many; `curation.split` takes a share of every kind, by hash.
+    What ships was trained on this draw: another one would train another adapter.
+    """
     names = sorted({d.pair_id for d in dialogues})
     held = set(random.Random(seed).sample(names, max(1, min(at_most, round(VALIDATION * len(names))))))
     return [d for d in dialogues if d.pair_id not in held], [d for d in dialogues if d.pair_id in held]
