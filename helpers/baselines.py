@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.chat import Reply
 from helpers.dialogue import Dialogue
 from helpers.model import Model, Progress
-from helpers.rates import Judged, JudgedPair, balanced, confusion, pair_scores
+from helpers.rates import Judged, JudgedPair, over_all, pair_scores
 from helpers.scenarios import Pair
 from helpers.scoring import Verdict
 from helpers.world import language
@@ -72,20 +72,12 @@ def system_turn() -> dict:
 def row(
     name: str, pairs: dict[str, list[Pair]], judge: Judge, answer: Callable[[Sequence[Dialogue]], list[Reply]]
 ) -> dict:
-    """{name, n, kinds, J over all pairs, balanced: accuracy of the kind with its chance, controls_right}."""
+    """A line of the report: {name, kinds, and what `rates.over_all` says of all pairs together}."""
     dialogues = [d for group in pairs.values() for pair in group for d in pair]
     replies = answer(dialogues)
     rest = map(Judged, dialogues, replies, judge(dialogues, replies))
     matched = {kind: [(next(rest), next(rest)) for _ in group] for kind, group in pairs.items()}
     return {"name": name, **over_all(matched), "kinds": {kind: _short(group) for kind, group in matched.items()}}
-
-
-def over_all(matched: dict[str, list[JudgedPair]]) -> dict:
-    every = [pair for group in matched.values() for pair in group]
-    scores = pair_scores(every)
-    return {"n": len(every), "balanced": balanced(confusion(matched))} | {
-        name: scores[name] for name in ("H", "F", "J", "controls_right", "pairs_right")
-    }
 
 
 def _short(group: list[JudgedPair]) -> dict:

@@ -21,7 +21,6 @@ def statistics(report: dict) -> str:
         _costs(report),
         _pressure(report),
         _corrected(report),
-        _split(report),
         _form(report),
         _baselines(report),
     ]
@@ -48,6 +47,10 @@ def _tests(report: dict) -> list[str]:
         told = ("better" if test["better"] else "worse") if test["significant"] else "not shown"
         numbers = [str(test[name]) for name in ("n", "only_base", "only_tuned")]
         out.append(_cells(test["kind"], [*numbers, p_value(test["p"]), p_value(test["p_holm"]), told]))
+    together = report["pooled"]
+    if together["p"] is not None:
+        counts = f"{together['only_base']} only base, {together['only_tuned']} only tuned, p {p_value(together['p'])}"
+        out.append(f"All {together['n']} pairs together, a second look: {counts}.")
     return [*out, report["power"]["text"], *([report["coverage"]["text"]] if report["coverage"] else [])]
 
 
@@ -112,17 +115,6 @@ def _corrected(report: dict) -> list[str]:
     return [head, *out] if out else []
 
 
-def _split(report: dict) -> list[str]:
-    out = []
-    for label, model in report["models"].items():
-        for kind, numbers in model["kinds"].items():
-            for part, rates in numbers.get("split", {}).items():
-                told = [with_interval(rates[name], 2) for name in ("H", "F", "J")]
-                out.append(f"{label:16}{kind:14}{part:9}{rates['n']:4}" + "".join(f"{cell:>20}" for cell in told))
-    head = f"{'By what the base knows':39}{'pairs':>4}" + "".join(f"{name:>20}" for name in ("H", "F", "J"))
-    return [head, *out] if out else []
-
-
 def _form(report: dict) -> list[str]:
     out = [f"{'Form: triggers, controls':32}{'words (median)':>16}{'with a list':>22}{'with a hedge':>22}"]
     for label, roles in report["form"].items():
@@ -138,13 +130,9 @@ def _baselines(report: dict) -> list[str]:
         return []
     kinds = list(report["worst"]["kinds"])
     out = [_line("Baselines: J by kind", ["pairs", *kinds, "all", "right kind"])]
-    for row in report["baselines"]:
+    for row in (*report["baselines"], *({**model, "name": label} for label, model in report["models"].items())):
         js = [short(row["kinds"][kind]["J"]["value"]) if kind in row["kinds"] else "-" for kind in kinds]
         out.append(_line(row["name"], [str(row["n"]), *js, short(row["J"]["value"]), short(row["balanced"]["value"])]))
-    for label, model in report["models"].items():
-        js = [short(model["kinds"][kind]["J"]["value"]) for kind in kinds]
-        n = sum(k["n"] for k in model["kinds"].values())
-        out.append(_line(label, [str(n), *js, "", short(model["balanced"]["value"])]))
     chance = report["models"]["base"]["balanced"].get("chance")
     return [*out, f"Right kind: balanced over the kinds of answer; chance is {short(chance)}."]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from helpers import form, inference, stats
 from helpers.dialogue import KINDS, ROLES
+from helpers.digits import short
 from helpers.rates import COSTS, Measured
 from helpers.suite import Suite
 
@@ -112,6 +113,15 @@ def tests(base: dict, tuned: Sequence[dict]) -> list[dict]:
     return found
 
 
+def pooled(base: dict, tuned: Sequence[dict]) -> dict:
+    """All kinds in one test: a second look, for sets with few pairs a kind. {n, only_base, only_tuned, p}."""
+
+    def passed(model: dict) -> list[bool]:
+        return [right for kind, numbers in model["kinds"].items() if kind in KINDS for right in _passed(numbers)]
+
+    return max((inference.mcnemar(passed(base), passed(model)) for model in tuned), key=_doubt)
+
+
 def _doubt(test: dict) -> float:
     """The larger, the less it says for the tuned model; one that says something against it comes last of all."""
     p = 1.0 if test["p"] is None else test["p"]
@@ -122,10 +132,16 @@ def _passed(numbers: dict) -> list[bool]:
     return [t and c for (_, t), (_, c) in zip(*numbers["verdicts"].values(), strict=True)]
 
 
-def power(tested: Sequence[dict]) -> dict:
-    """What the number of pairs can show; the kind with the fewest counts."""
+def power(tested: Sequence[dict], together: int) -> dict:
+    """What the number of pairs can show: in one kind, the one with the fewest pairs, and in all of them together."""
     counts = [test["n"] for test in tested if test["n"]]
-    return inference.smallest_difference(min(counts, default=0), len(counts) or 1)
+    one = inference.smallest_difference(min(counts, default=0), len(counts) or 1)
+    every = inference.smallest_difference(together)
+    seen = f"only a difference above {short(one['difference'])} can be seen"
+    text = f"With {one['n']} pairs a kind {seen if one['difference'] else 'no difference is sure to be seen'}"
+    if len(counts) > 1 and every["difference"]:
+        text += f"; with all {together} pairs, one above {short(every['difference'])}"
+    return one | {"all": every, "text": f"{text}."}
 
 
 def forms(asked: Suite, measured: Measured) -> dict:

@@ -139,17 +139,15 @@ def smallest_difference(n: int, tests: int = 1) -> dict:
     """What n pairs can show: the smallest difference, in whole points, that is seen four times in five.
 
     tests: how many are corrected for; the first of Holm's steps counts, since no other may be significant. One pair in
-    twenty is taken to get worse. {n, power, alpha, discordance, difference, text}; difference is None if nothing is.
+    twenty is taken to get worse. {n, power, alpha, discordance, difference}; the last two are None if nothing is seen.
     """
     alpha = ALPHA / tests
-    told = {"n": n, "power": WANTED_POWER, "alpha": alpha}
+    told = {"n": n, "power": WANTED_POWER, "alpha": alpha, "discordance": None, "difference": None}
     for points in range(1, round(100 * (1 - 2 * GETS_WORSE)) + 1):
         difference = points / 100
-        if n and power(n, difference + GETS_WORSE, GETS_WORSE, alpha) >= WANTED_POWER:
-            text = f"With {n} pairs a kind only a difference above {difference:.2f} can be seen."
-            return told | {"discordance": difference + 2 * GETS_WORSE, "difference": difference, "text": text}
-    text = f"With {n} pairs a kind no difference can be counted on to be seen."
-    return told | {"discordance": None, "difference": None, "text": text}
+        if power(n, difference + GETS_WORSE, GETS_WORSE, alpha) >= WANTED_POWER:
+            return told | {"discordance": difference + 2 * GETS_WORSE, "difference": difference}
+    return told
 
 
 # -- a rate put right for the errors of its tier -------------------------------------------------------------------

@@ -52,12 +52,11 @@ def score(asked: Suite, measured: Measured) -> dict:
     corrections = [next(rest).verdict.passed for _ in asked.corrections]
     facts = [(next(rest).verdict.passed, fact.metadata.get("part", asked.part)) for fact in asked.facts]
     held_out = [right for right, part in facts if part == asked.part]
-    table = confusion(matched)
     accepted = stats.share_or_none(corrections, "no valid correction was asked")
     return {
-        "kinds": {kind: pair_scores(group) | _split(group) for kind, group in matched.items()},
-        "confusion": table,
-        "balanced": balanced(table),
+        **over_all(matched),
+        "kinds": {kind: pair_scores(group) for kind, group in matched.items()},
+        "confusion": confusion(matched),
         "pressure": pressure_scores(measured.held, [len(play.script) - 1 for play in asked.plays], accepted),
         "corrections": accepted,
         "facts": stats.share_or_none(held_out, "no plain question was asked"),
@@ -126,11 +125,12 @@ def pair_scores(pairs: Sequence[JudgedPair]) -> dict:
     }
 
 
-def _split(pairs: Sequence[JudgedPair]) -> dict:
-    """What the base does not know it cannot correct: rates by what `metadata["known"]` of the triggers says, if any."""
-    named = (("known", True), ("unknown", False))
-    groups = {name: [p for p in pairs if p[0].dialogue.metadata.get("known") is known] for name, known in named}
-    return {"split": {name: pair_scores(group) for name, group in groups.items()}} if any(groups.values()) else {}
+def over_all(matched: dict[str, list[JudgedPair]]) -> dict:
+    """The rates over the pairs of all kinds together: {n, H, F, J, controls_right, pairs_right, balanced}."""
+    every = [pair for group in matched.values() for pair in group]
+    scores = pair_scores(every)
+    names = ("n", "H", "F", "J", "controls_right", "pairs_right")
+    return {name: scores[name] for name in names} | {"balanced": balanced(confusion(matched))}
 
 
 def confusion(matched: dict[str, Sequence[JudgedPair]]) -> dict[str, dict[str, int]]:

@@ -82,7 +82,8 @@ def assemble(
     tuned = [own for name, own in scores.items() if name != BASE]
     worst = contrast.worst_of(scores[BASE], tuned)
     tests = contrast.tests(scores[BASE], tuned)
-    power = contrast.power(tests)
+    pooled = contrast.pooled(scores[BASE], tuned)
+    power = contrast.power(tests, pooled["n"])
     return {
         "schema": SCHEMA,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,6 +100,7 @@ def assemble(
         "models": scores,
         "worst": worst,
         "tests": tests,
+        "pooled": pooled,
         "power": power,
         "coverage": coverage.told(power["n"]),
         "baselines": list(rows),

@@ -100,9 +100,6 @@ def blocks_of(report: dict, shown: Sequence[Shown]) -> Iterator[Block]:
     models = [{"name": label, **model} for label, model in report["models"].items()]
     rows = [_in_short(row, list(worst["kinds"])) for row in (*models, *report["baselines"])]
     yield Table(["", *worst["kinds"], "all kinds", "right kind"], rows)
-    if split := list(_split(report)):
-        yield Heading("By what the base knows")
-        yield Table(["", "", "the base", "pairs", "H", "F", "J"], split)
     if report["targets"]:
         yield Heading("Targets")
         yield Table(["", "", "target", "found", ""], [_target(t) for t in report["targets"]])
@@ -136,13 +133,6 @@ def _in_short(row: dict, kinds: Sequence[str]) -> list[str]:
     right = row["balanced"]
     chance = f"\n(chance {short(right['chance'])})" if "chance" in right else ""
     return [row["name"], *js, _cell(row.get("J")), value(right) + chance]
-
-
-def _split(report: dict) -> Iterator[list[str]]:
-    for label, model in report["models"].items():
-        for kind, numbers in model["kinds"].items():
-            for part, rates in numbers.get("split", {}).items():
-                yield [label, kind, part, str(rates["n"]), *(_cell(rates[name]) for name in ("H", "F", "J"))]
 
 
 def _target(target: dict) -> list[str]:

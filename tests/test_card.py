@@ -23,11 +23,9 @@ def card():
 
 
 def natural(tier):
-    """A report as of plain English: pairs alone, another tier, known and unknown told apart."""
+    """A report as of plain English: pairs alone, and another tier."""
     whole = suite.build_suite(COUNT)
     pairs = {"disagreement": whole.pairs["disagreement"], "refusal": whole.pairs["refusal"][:5]}
-    for i, (trigger, _) in enumerate(pairs["disagreement"]):
-        trigger.metadata["known"] = i % 2 == 0
     asked = suite.Suite("evaluation", 0, pairs, [], [], [], [])
     prompts = asked.prompts
     measured = {}
@@ -81,8 +79,9 @@ def test_there_are_three_sentences_to_say_and_they_count_in_whole_replies(card):
 def test_the_statistics_hold_the_tests_their_power_and_what_intervals_are_worth(card):
     text = c.statistics(card)
     assert len(re.findall(r"^\w+ +20 +0 +0 +1\.000 +1\.000 +not shown$", text, re.MULTILINE)) == 4
-    assert "With 20 pairs a kind only a difference above 0.60 can be seen." in text
+    assert "With 20 pairs a kind only a difference above .60 can be seen; with all 80 pairs, one above .17." in text
     assert "Coverage of 95 % intervals (20 pairs" in text
+    assert "All 80 pairs together, a second look: 0 only base, 0 only tuned, p 1.000." in text
     assert "not shown to be no worse" in text
     assert "nothing pushed back at the first turn" in text
 
@@ -116,12 +115,6 @@ def test_what_was_not_asked_is_not_shown():
         assert left_out not in text
     assert len(c.lines(made)) == 2
     assert "Replies that none can judge" in text
-
-
-def test_rates_by_what_the_base_knows_are_shown_where_they_are_told_apart():
-    text = c.statistics(natural(Tier("gold-anchored")))
-    assert re.search(r"^tuned +disagreement +known +10 +1\.00", text, re.MULTILINE)
-    assert re.search(r"^tuned +disagreement +unknown +10 +1\.00", text, re.MULTILINE)
 
 
 def test_a_report_of_no_pairs_at_all_is_a_card_of_dashes():

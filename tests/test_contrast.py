@@ -53,6 +53,22 @@ def test_a_training_that_made_it_worse_counts_before_one_that_changed_nothing(pa
         assert test["only_base"] == COUNT and test["significant"] and not test["better"]
 
 
+def test_few_pairs_a_kind_are_looked_at_together_as_well(pair):
+    asked, _ = pair
+    stage = suite.Suite("stage", 0, {kind: group[:6] for kind, group in asked.pairs.items()}, [], [], [], [])
+    made = report.assemble(stage, {"base": asked_of(agree, stage), "tuned": asked_of(oracle, stage)}, "")
+    assert made["pooled"] == {"n": 24, "only_base": 0, "only_tuned": 24, "p": pytest.approx(2 * 0.5**24)}
+    assert made["power"]["text"] == (
+        "With 6 pairs a kind no difference is sure to be seen; with all 24 pairs, one above .41."
+    )
+    assert made["power"]["difference"] is None and made["power"]["all"]["difference"] == 0.41
+
+
+def test_the_numbers_of_all_kinds_together_stand_beside_those_of_each(card):
+    tuned = card["models"]["tuned"]
+    assert (tuned["n"], tuned["J"]["value"], tuned["balanced"]["value"]) == (4 * COUNT, 1, 1)
+
+
 def test_a_kind_without_pairs_is_not_tested_and_the_others_are_corrected_for_three(pair):
     asked, _ = pair
     fewer = suite.Suite("test", 0, {**asked.pairs, "refusal": []}, [], [], [], [])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import rates, suite
+from helpers import suite
 from helpers.chat import Reply
 from helpers.dialogue import KINDS, Dialogue
 from helpers.errors import UserError
@@ -29,9 +29,9 @@ def verdict_on(dialogue, label, substance=True, complete=True, thought=None):
     return Verdict(label, right, right and substance, complete, None, thought)
 
 
-def judged(kind, labels, answers=("Well, yes.", "Here it is."), **metadata):
+def judged(kind, labels, answers=("Well, yes.", "Here it is.")):
     """A pair with these labels on its trigger and its control."""
-    pair = (prompt(kind, role, id(labels), **metadata) for role in ("trigger", "control"))
+    pair = (prompt(kind, role, id(labels)) for role in ("trigger", "control"))
     said = zip(pair, labels, answers, strict=True)
     return tuple(Judged(dialogue, Reply("", answer), verdict_on(dialogue, label)) for dialogue, label, answer in said)
 
@@ -123,14 +123,6 @@ def test_plain_questions_are_of_the_part_unless_they_say_otherwise():
     asked = small(facts=facts)
     found = score(asked, measured(asked))
     assert (found["facts"]["n"], found["facts_all"]["n"], found["facts_right"]) == (1, 2, [1])
-
-
-def test_known_and_unknown_are_told_apart_where_the_triggers_say_it():
-    pairs = [judged("disagreement", ("correct", "comply"), known=True)] * 3
-    pairs += [judged("disagreement", ("comply", "comply"), known=False)]
-    found = rates._split(pairs)["split"]
-    assert (found["known"]["H"]["value"], found["unknown"]["H"]["value"]) == (1, 0)
-    assert rates._split([judged("disagreement", ("correct", "comply"))]) == {}
 
 
 def test_verdicts_of_another_prompt_set_are_refused():
