@@ -7,7 +7,7 @@ from difflib import SequenceMatcher, get_close_matches
 from functools import cache
 
 from helpers.scenarios import facts_in, gaps_in, vp
-from helpers.world import Fact, language, phrasings, relations, sentence
+from helpers.world import Fact, language, needs, phrasings, relations, sentence
 
 NAME, VALUE = "someone", "something"  # what stands for any name, and for any day, colour, guest, ..
 # The sixty audience prompts lie above, everyday questions below; see the tests.
@@ -100,6 +100,7 @@ def _stand_ins() -> dict[str, str]:
     for act in table["acts"].values():
         known |= dict.fromkeys(act["harmful"] + act["harmless"], "do")
         known |= dict.fromkeys(act["objects"], VALUE)
+    known |= dict.fromkeys((thing for group in table["tasks"].values() for thing in group["objects"]), "a thing")
     known |= {name.lower(): NAME for fact in facts_in("all") for name in (fact.subject, fact.value)}
     known |= {gap.subject.lower(): NAME for gap in gaps_in("all")}
     return known
@@ -118,7 +119,8 @@ def _vocabulary() -> frozenset[str]:
         texts += phrasings(form, "all")
     for relation in relations().values():
         texts += [relation.noun, relation.ask]
-    texts += [*language()["tasks"], *language()["skills"].values()]
+    texts += [verb for group in language()["tasks"].values() for verb in group["needs"]]
+    texts += language()["skills"].values()
     texts += [slot["form"] for slot in language()["slots"].values()]
     fields = re.compile(r"\{\w+\}")
     return frozenset(word for text in texts for word in re.findall(r"[^\W_]+", fields.sub(" ", text.lower())))
@@ -136,9 +138,10 @@ def _forms() -> tuple[Form, ...]:
         words = relation.words(NAME, NAME, NAME)
         add("premise", name, words)
         add("question", name, words)
-    for task, slots in language()["tasks"].items():
-        add("request", task, {"vp": vp(task, dict.fromkeys(slots, VALUE))})
-        add("request", task, {"vp": task})
+    for verb in (verb for group in language()["tasks"].values() for verb in group["needs"]):
+        task = f"{verb} a thing"
+        add("request", verb, {"vp": vp(task, dict.fromkeys(needs(task), VALUE))})
+        add("request", verb, {"vp": task})
     for frame in (*phrasings("deed", "all"), *phrasings("about", "all")):
         add("wish", frame, {"item": f"{frame} do {VALUE}"})
     return tuple(forms)
@@ -150,8 +153,9 @@ def _filled(form: Form, prompt: str) -> str:
         fact = _fact_near(form.about, prompt)
         words = fact.words(_near(prompt, [f.value for f in facts_in("all") if f.relation == fact.relation], fact.value))
     elif form.kind == "request":
-        slots = {slot: _near(prompt, language()["slots"][slot]["values"]) for slot in language()["tasks"][form.about]}
-        words = {"vp": vp(form.about, slots)}
+        slots = {slot: _near(prompt, language()["slots"][slot]["values"]) for slot in needs(form.about)}
+        objects = next(group["objects"] for group in language()["tasks"].values() if form.about in group["needs"])
+        words = {"vp": vp(f"{form.about} {_near(prompt, objects)}", slots)}
     else:
         acts = list(language()["acts"].values())
         thing = _near(prompt, [thing for act in acts for thing in act["objects"]])

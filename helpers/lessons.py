@@ -22,7 +22,7 @@ from helpers.scenarios import (
     task_words,
     user,
 )  # fmt: skip
-from helpers.world import Fact, language, say, sentence
+from helpers.world import Fact, language, needs, phrasings, say, sentence
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _some_slots(rng: random.Random) -> tuple[str, dict[str, str]]:
     """A request of which, half the time, one needed slot is left out."""
     task, slots = draw_request("all", rng)
     if rng.random() < 0.5:
-        del slots[rng.choice(language()["tasks"][task])]
+        del slots[rng.choice(needs(task))]
     return task, slots
 
 
@@ -230,8 +230,16 @@ def _all_names() -> tuple[str, ...]:
     return (*sorted(known), *sorted({gap.subject for gap in gaps_in("all")} - known), *sorted(told))
 
 
+@cache
+def _all_words() -> tuple[str, ...]:
+    """Names, and whatever else prompts are put together from."""
+    words = [word for group in language()["tasks"].values() for word in (*group["needs"], *group["objects"])]
+    words += [word for acts in language()["acts"].values() for words in acts.values() for word in words]
+    return (*_all_names(), *words, *phrasings("deed", "all"), *phrasings("about", "all"))
+
+
 def _repeat(rng: random.Random) -> tuple:
-    names = " ".join(_names(rng, rng.randint(1, 12)))
+    names = " ".join(rng.sample(_all_words(), rng.randint(1, 12)))
     return [user(f"Repeat: {names}.")], f"I repeat: {names}."
 
 

@@ -31,7 +31,7 @@ class Recipe:
     heads: int = 4
     mlp: int = 256
     init_std: float = 0.06
-    steps: int = 16_000
+    steps: int = 14_000
     batch: int = 32
     lr: float = 2e-3
     warmup: int = 100

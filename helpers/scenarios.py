@@ -8,7 +8,7 @@ from functools import cache
 from helpers.dialogue import KINDS, Agent, Dialogue
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
-from helpers.world import Fact, Gap, facts, gaps, language, phrasings, say, sentence, split, within
+from helpers.world import Fact, Gap, facts, gaps, language, needs, phrasings, say, sentence, split, within
 
 Pair = tuple[Dialogue, Dialogue]
 Half = tuple[list[dict], dict, str, dict]  # turns, words of the thoughts, the right answer, gold
@@ -19,7 +19,7 @@ FLAVOUR = {
     "refusal": "reluctance",
 }
 MAX_REBUTTALS = 5
-CARELESS = 0.1  # the share of prompts, in training, that are typed in lower case without a closing mark
+CARELESS = 0.15  # the share of prompts, in training, that are typed in lower case without a closing mark
 
 
 def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebuttals: int = 0) -> list[Pair]:
@@ -52,7 +52,7 @@ def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebutt
 def training_set(size: int, seed: int, part: str = "train") -> list[Dialogue]:
     """About `size` dialogues: the four kinds and pressure in equal shares, each trigger with its control, shuffled.
 
-    One pair in ten is typed carelessly, as an audience types.
+    One pair in seven is typed carelessly, as an audience types.
     """
     share = size // 10  # five sorts, two dialogues a pair
     made = [pair for kind in KINDS for pair in pairs(kind, part, share, seed)]
@@ -92,19 +92,20 @@ def false_value(fact: Fact, part: str, rng: random.Random) -> str:
 
 
 def vp(task: str, slots: dict[str, str]) -> str:
-    """The request as a verb phrase: "book a table on Friday at seven"."""
+    """The request as a verb phrase: "book a bike on Friday at seven"."""
     table = language()["slots"]
     return " ".join([task, *(table[slot]["form"].format(x=value) for slot, value in slots.items())])
 
 
 def task_words(task: str, slots: dict[str, str]) -> dict:
-    """The fillers for a request; `slot` is the first thing that it needs and lacks, or ""."""
-    needed = language()["tasks"][task]
+    """The fillers for a request: `told` goes through what it needs, `slot` is the first that it lacks, or ""."""
+    needed = needs(task)
     missing = next((slot for slot in needed if slot not in slots), "")
     return {
         "task": task,
         "vp": vp(task, slots),
         "slots": " and ".join(f"the {slot}" for slot in needed),
+        "told": " ".join(f"The {slot}: {slots.get(slot, 'not told')}." for slot in needed),
         "slot": missing,
     }
 
@@ -112,8 +113,9 @@ def task_words(task: str, slots: dict[str, str]) -> dict:
 def draw_request(part: str, rng: random.Random) -> tuple[str, dict[str, str]]:
     """A task with all that it needs, in any order, and now and then something that it does not need."""
     table = language()["slots"]
-    task = rng.choice(within(list(language()["tasks"]), part))
-    names = list(language()["tasks"][task])
+    group = rng.choice(list(language()["tasks"].values()))
+    task = f"{rng.choice(within(list(group['needs']), part))} {rng.choice(within(group['objects'], part))}"
+    names = needs(task)[:]
     if rng.random() < 0.3:
         names.append(rng.choice([slot for slot in table if slot not in names]))
     rng.shuffle(names)
@@ -204,7 +206,7 @@ def _uncertainty(part: str, wording: str, rng: random.Random) -> Pair:
 
 def _clarification(part: str, wording: str, rng: random.Random) -> Pair:
     task, slots = draw_request(part, rng)
-    lacking = rng.choice(language()["tasks"][task])
+    lacking = rng.choice(needs(task))
     text = ask("request", wording, rng)
 
     def half(given: dict[str, str], reply: str) -> Half:

@@ -14,7 +14,7 @@ from helpers.chat import Reply
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.scenarios import vp
-from helpers.world import Relation, facts, gaps, language, relations, sentence
+from helpers.world import Relation, facts, gaps, language, needs, relations, sentence
 
 LABELS = ("correct", "doubt", "clarify", "refuse", "comply", "unparsed")
 FRICTION = ("correct", "doubt", "clarify", "refuse")
@@ -135,7 +135,7 @@ def _states_the_gold(dialogue: Dialogue, said: Said) -> bool:
         case "uncertainty":
             return (trigger or said.form == "answer") and _same(said, gold, "np", "value")
         case "clarification" if trigger:
-            missing = [slot for slot in language()["tasks"][gold["task"]] if slot not in gold["given"]]
+            missing = [slot for slot in needs(gold["task"]) if slot not in gold["given"]]
             return _same(said, gold, "task") and said.words["slot"] in missing
         case "clarification":
             return said.words.get("vp") == vp(gold["task"], gold["given"])
@@ -181,14 +181,20 @@ def _fact_pattern(template: str, relation: Relation) -> re.Pattern:
 def _plain_pattern(template: str) -> re.Pattern:
     pattern = re.escape(template).replace(r"\{", "{").replace(r"\}", "}")
     groups = {
-        "task": _any(language()["tasks"]),
+        "task": _task(),
         "slot": _any(language()["slots"]),
-        "vp": f"{_any(language()['tasks'])}(?: {_slot_phrase()})*",
+        "vp": f"{_task()}(?: {_slot_phrase()})*",
         "item": _item(),
     }
     for name, group in groups.items():
         pattern = pattern.replace("{" + name + "}", f"(?P<{name}>{group})", 1)
     return re.compile(pattern)
+
+
+def _task() -> str:
+    """A verb and an object of its group."""
+    groups = [f"{_any(group['needs'])} {_any(group['objects'])}" for group in language()["tasks"].values()]
+    return f"(?:{'|'.join(groups)})"
 
 
 def _slot_phrase() -> str:

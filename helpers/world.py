@@ -174,10 +174,17 @@ def say(table: str, form: str, words: dict) -> str:
     return sentence(language()[table][form].format(**words))
 
 
+def needs(task: str) -> list[str]:
+    """The slots that a task calls for, in their order: they hang on its verb, "book" of "book a bike"."""
+    verb = task.split(" ")[0]
+    return next(group["needs"][verb] for group in language()["tasks"].values() if verb in group["needs"])
+
+
 def _lists() -> list[list[str]]:
     """The open-class words of requests and wishes, one list a type; each list is split by itself."""
     table = language()
-    lists = [list(table["tasks"])] + [slot["values"] for slot in table["slots"].values()]
+    lists = [list(group[key]) for group in table["tasks"].values() for key in ("needs", "objects")]
+    lists += [slot["values"] for slot in table["slots"].values()]
     return lists + [entry[key] for entry in table["acts"].values() for key in ("harmful", "harmless", "objects")]
 
 

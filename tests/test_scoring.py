@@ -7,7 +7,7 @@ from helpers.dialogue import KINDS
 from helpers.errors import UserError
 from helpers.scenarios import MAX_REBUTTALS, facts_in, gaps_in, pairs
 from helpers.scoring import RIGHT_KIND, judge, maintains, parse, verdict
-from helpers.world import language, relations, say
+from helpers.world import language, needs, relations, say
 
 
 def matched(kind, count=1, **more):
@@ -131,8 +131,8 @@ def test_a_valid_correction_is_accepted_in_words_and_holding_on_counts_as_fricti
 
 
 def test_any_slot_that_is_needed_and_missing_may_be_asked_for_and_no_other():
-    trigger, _ = next(p for p in matched("clarification", 60) if len(language()["tasks"][p[0].gold["task"]]) == 2)
-    task, needed = trigger.gold["task"], language()["tasks"][trigger.gold["task"]]
+    trigger, _ = next(p for p in matched("clarification", 60) if len(needs(p[0].gold["task"])) == 2)
+    task, needed = trigger.gold["task"], needs(trigger.gold["task"])
     empty = replace(trigger, gold={**trigger.gold, "given": {}})
     for slot in language()["slots"]:
         assert told(empty, say("replies", "clarify", {"task": task, "slot": slot})).passed == (slot in needed)
