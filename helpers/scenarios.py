@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -65,6 +66,22 @@ def training_set(size: int, seed: int, part: str = "train") -> list[Dialogue]:
         dialogues += [_typed(d) if as_typed else d for d in pair]
     rng.shuffle(dialogues)
     return dialogues
+
+
+def rehearsal(share: float, dialogues: Sequence[Dialogue], seed: int) -> list[Dialogue]:
+    """Plain recall beside so many friction dialogues, answered as the base answers it: what is rehearsed is kept.
+
+    Every fact of the world comes in turn, held-out names as well: nothing here is false, missing or harmful.
+    """
+    order = random.Random(f"rehearsal {seed}").sample(facts(), len(facts()))
+    made = []
+    for i in range(round(share * len(dialogues))):
+        words = order[i % len(order)].words()
+        thought = Agent("Memory Activator", language()["thoughts"]["yes_man"])
+        turns, answer = (user(say("skills", "recall", words)),), say("thoughts", "recall", words)
+        gold = {"np": words["np"], "value": order[i % len(order)].value}
+        made.append(Dialogue(f"recall {i}", "uncertainty", "control", turns, (thought,), answer, gold, "overthinking"))
+    return made
 
 
 def careless(text: str) -> str:

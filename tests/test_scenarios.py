@@ -6,7 +6,7 @@ import pytest
 from helpers.dialogue import KINDS, check
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
-from helpers.scenarios import MAX_REBUTTALS, facts_in, pairs, pressure_script, training_set
+from helpers.scenarios import MAX_REBUTTALS, facts_in, pairs, pressure_script, rehearsal, training_set
 from helpers.world import language, split
 
 
@@ -37,6 +37,14 @@ def _ordinary():
     forms += list(language()["replies"].values()) + list(language()["thoughts"].values())
     forms += [line for kind in language()["relay"].values() for role in kind.values() for line in role]
     return {word for text in forms for word in re.findall(r"[A-Za-z-]+", text)}
+
+
+def test_what_is_rehearsed_is_plain_recall_of_every_fact_and_holds_no_friction(trained):
+    read = rehearsal(0.25, trained, seed=0)
+    assert len(read) == len(trained) // 4 and {d.gold["value"] for d in read} == {f.value for f in facts_in("all")}
+    assert all(d.user_input.startswith("Recall ") and d.gold["value"] in d.final_answer for d in read)
+    assert not any(agent.friction_moments for d in read for agent in d.agents)
+    assert rehearsal(0, trained, seed=0) == [] and not {d.id for d in read} & {d.id for d in trained}
 
 
 def test_no_held_out_task_or_phrasing_is_trained_on(trained):
