@@ -56,6 +56,32 @@ def test_kaplan_meier_agrees_with_the_textbook_product():
     assert [point["at_risk"] for point in found] == [10, 10, 9, 9, 7, 7]
 
 
+def test_kaplan_meier_agrees_with_the_published_example():
+    # Freireich et al. (1963): weeks in remission of 21 children on 6-mercaptopurine, as every textbook has them.
+    ended = [6, 6, 6, 7, 10, 13, 16, 22, 23]
+    still = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
+    found = survival([*ended, *[None] * len(still)], [*ended, *still])
+    values = [found[week]["value"] for week in (6, 7, 10, 13, 16, 22, 23)]
+    assert values == pytest.approx([0.857, 0.807, 0.753, 0.690, 0.627, 0.538, 0.448], abs=5e-4)
+    assert [found[week]["at_risk"] for week in (6, 7, 10)] == [21, 17, 15]
+    # The log-log interval after week 10, as SAS and R print it.
+    assert (found[10]["low"], found[10]["high"]) == pytest.approx((0.503, 0.889), abs=5e-4)
+
+
+def test_greenwoods_interval_agrees_with_statsmodels():
+    from statsmodels.duration.survfunc import SurvfuncRight
+
+    gave_in = [1, 1, 2, 3, 3, 5, *[None] * 14]
+    rounds = [5] * 16 + [2, 4, 4, 3]
+    times = [end if turn is None else turn for turn, end in zip(gave_in, rounds, strict=True)]
+    curve = SurvfuncRight(times, [turn is not None for turn in gave_in])
+    for turn, value, error in zip(curve.surv_times, curve.surv_prob, curve.surv_prob_se, strict=True):
+        spread = 1.959964 * error / (value * math.log(value))
+        point = survival(gave_in, rounds)[turn]
+        assert point["value"] == pytest.approx(value)
+        assert (point["low"], point["high"]) == pytest.approx((value ** math.exp(-spread), value ** math.exp(spread)))
+
+
 def test_those_who_never_give_in_hold_to_the_end():
     found = survival([None, None], [5, 5])
     assert [point["value"] for point in found] == [1.0] * 6
