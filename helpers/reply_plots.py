@@ -1,11 +1,13 @@
 """More pictures of a report: what the replies say and look like, and what the friction cost. As in `report_plots`."""
 
+from dataclasses import replace
+
 from helpers.dialogue import ROLES
 from helpers.digits import short
 from helpers.lettering import drawable, fitted
 from helpers.picture import LEFT, Look, across, frame
 from helpers.report_plots import bar, base_and_tuned
-from helpers.report_words import base_to_tuned, small_print, value, why
+from helpers.report_words import base_to_tuned, small_print, value, why, worst_of
 from helpers.scoring import RIGHT_KIND
 
 KEPT = (("facts, held out", "facts"), ("facts, all", "facts_all"), ("corrections taken", "corrections"))
@@ -54,7 +56,8 @@ def form(report: dict, figure, look: Look) -> str:
 
     Every training is a mark of its own.
     """
-    marks = dict(zip((True, False), base_and_tuned(report, look), strict=True))
+    base, tuned = base_and_tuned(report, look)
+    marks = {True: base, False: replace(tuned, name="tuned, every training" if worst_of(report) else "tuned")}
     said = []
     for axes, (key, title) in zip(figure.subplots(3, 1), FORMS, strict=True):
         for row, role in enumerate(ROLES):

@@ -250,7 +250,7 @@ def _between(ground: str, colour: str, share: float) -> tuple[float, ...]:
 
 
 def _ink_on(colour: tuple[float, ...], look: Look) -> str:
-    return max((look.ink, look.ground), key=lambda ink: contrast(ink, colour))
+    return look.ground if contrast(look.ground, colour) >= 3 else look.ink
 
 
 def _box(x: float, y: float, colour: str):
