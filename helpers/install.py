@@ -50,9 +50,10 @@ def complete(retry_gguf: bool = False, gguf: bool = True) -> None:
                 f"{place()} holds {r.name} {installed(r.name)}; the course needs {r.spec}, but does not replace it. "
                 "Deactivate this environment and run again: that makes a .venv."
             )
+    whole = unfinished and stamp.get("for", "unfinished") == "unfinished"  # else requirements.txt has changed a little
     size = f"about {'3.5 GB to download, 7' if has_nvidia() else '0.8 GB to download, 2.5'} GB on disk; "
     print(
-        f"Installing into {place()} what is missing: {size if unfinished else ''}full log in {LOG.relative_to(ROOT)}",
+        f"Installing into {place()} what is missing: {size if whole else ''}full log in {LOG.relative_to(ROOT)}",
         flush=True,
     )
     with alone():

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from helpers import interpreter
@@ -39,6 +41,21 @@ def _heed_ctrl_c() -> None:
 def finish(process: subprocess.Popen) -> tuple[int, str]:
     said, _ = process.communicate(timeout=120)
     return process.returncode, said
+
+
+def quickest(run: Callable[[], object]) -> float:
+    """Seconds of the best of three tries."""
+    seconds = []
+    for _ in range(3):
+        begun = time.monotonic()
+        run()
+        seconds.append(time.monotonic() - begun)
+    return min(seconds)
+
+
+def slowness() -> float:
+    """1 where a bare Python starts within a tenth of a second, more on a machine that has other things to do."""
+    return max(1.0, quickest(lambda: subprocess.run([sys.executable, "-c", ""], check=True)) / 0.1)
 
 
 class Clone:

@@ -12,7 +12,7 @@ import types
 from pathlib import Path
 
 import pytest
-from clone import Clone, finish
+from clone import Clone, finish, quickest, slowness
 
 from helpers import install, interpreter, packages
 from helpers.errors import UserError
@@ -235,18 +235,14 @@ def clone(tmp_path_factory) -> Clone:
     made.requires("")
     status, said = made.run("setup")
     assert status == 0, said
-    assert "Making .venv" in said
+    assert "Making .venv" in said and "GB to download" in said
     return made
 
 
 def test_the_second_run_installs_nothing_and_is_quick(clone):
-    seconds = []
-    for _ in range(3):  # the machine may have other things to do
-        start = time.monotonic()
-        status, said = clone.run("setup")
-        seconds.append(time.monotonic() - start)
-        assert (status, "Installing" in said, "Making" in said) == (0, False, False)
-    assert min(seconds) < 2
+    status, said = clone.run("setup")
+    assert (status, "Installing" in said, "Making" in said) == (0, False, False)
+    assert quickest(lambda: clone.run("setup")) < 2 * slowness()
 
 
 def test_help_makes_no_environment(tmp_path):
@@ -265,6 +261,7 @@ def test_a_package_that_came_to_be_required_is_installed(clone):
     clone.requires("alpha==1.0\n")
     status, said = clone.run("setup")
     assert (status, "Installing into .venv" in said) == (0, True)
+    assert "GB to download" not in said  # as at first
     assert clone.imports("alpha")
 
 
