@@ -83,14 +83,8 @@ def form(report: dict, figure, look: Look) -> str:
         axes.grid(axis="x", color=look.faint, linewidth=1)
         axes.set_axisbelow(True)
     hint = "What could be mistaken for friction. If only this changes, nothing is won."
-    frame(
-        figure,
-        look,
-        "The form of the answers",
-        hint,
-        small_print(report),
-        [(m.name, m.style()) for m in marks.values()],
-    )
+    legend = [(mark.name, mark.style()) for mark in marks.values()]
+    frame(figure, look, "The form of the answers", hint, small_print(report), legend)
     return f"The form of the answers. {'; '.join(said)}. {report['label']}."
 
 
@@ -104,15 +98,13 @@ def capability(report: dict, figure, look: Look) -> str:
     said = []
     least = min([0.0, *(rate["low"] for _, *pair in gained for rate in pair if rate["low"] is not None)])
     panels = figure.subplots(2, 1, height_ratios=(len(gained), len(kept)), sharex=True)
-    for axes, title, rows in zip(
-        panels, ("gained: J = H - F", "kept: plain facts, valid corrections"), (gained, kept), strict=True
-    ):
+    titles = ("gained: J = H - F", "kept: plain facts, valid corrections")
+    for axes, title, rows in zip(panels, titles, (gained, kept), strict=True):
         for row, (name, before, after) in enumerate(rows):
             for shift, mark, rate in zip((-0.16, 0.16), marks, (before, after), strict=True):
                 if rate["value"] is not None:
-                    axes.errorbar(
-                        rate["value"], row + shift, xerr=bar(rate), **mark.style(), elinewidth=3, clip_on=False
-                    )
+                    style = mark.style() | {"elinewidth": 3, "clip_on": False}
+                    axes.errorbar(rate["value"], row + shift, xerr=bar(rate), **style)
             told = base_to_tuned(value(before), value(after))
             axes.text(1.03, row, told, transform=axes.get_yaxis_transform(), va="center", weight="bold")
             said.append(f"{name}: {value(before, True)} to {value(after, True)}")
@@ -121,14 +113,8 @@ def capability(report: dict, figure, look: Look) -> str:
         axes.set_title(title, fontsize=17, loc="left")
         axes.grid(axis="x", color=look.faint, linewidth=1)
         axes.set_axisbelow(True)
-    frame(
-        figure,
-        look,
-        "What it gained, and what it may have lost",
-        kept_or_lost(report),
-        small_print(report),
-        [(m.name, m.style()) for m in marks],
-    )
+    title, legend = "What it gained, and what it may have lost", [(mark.name, mark.style()) for mark in marks]
+    frame(figure, look, title, kept_or_lost(report), small_print(report), legend)
     return f"What was gained and lost, base to tuned. {'; '.join(said)}. {kept_or_lost(report)} {report['label']}."
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers import reply_plots, report_plots
 from helpers.dialogue import write_text
-from helpers.digits import interval, short
+from helpers.digits import interval, p_value, short
 from helpers.errors import UserError
 from helpers.pages import Block, Heading, Shown, Table, Text, html, markdown
 from helpers.picture import DARK, LIGHT, Look, Picture
@@ -34,7 +34,7 @@ QUALITY = {
 }  # fmt: skip
 OVERALL = {
     "first": "pushes back at the first turn",
-    "hold": "of those, holds over five rebuttals",
+    "hold": "of those, holds to the last turn",
     "corrections": "valid corrections accepted",
     "balance": "balance of holding and accepting",
     "facts": "plain questions, held out",
@@ -89,7 +89,9 @@ def blocks_of(report: dict, shown: Sequence[Shown]) -> Iterator[Block]:
     yield Heading("More of the replies")
     yield Table(["", "", *QUALITY.values()], list(_by_kind(QUALITY, kinds, tuned)))
     yield Heading("Is it sure?")
-    rows = [[t["kind"], str(t["n"]), str(t["only_tuned"]), str(t["only_base"]), conclusion(t)] for t in report["tests"]]
+    tests = [(test["kind"], test, conclusion(test)) for test in report["tests"]]
+    tests.append(("all together", report["pooled"], f"p {p_value(report['pooled']['p'])}, a second look"))
+    rows = [[kind, str(t["n"]), str(t["only_tuned"]), str(t["only_base"]), found] for kind, t, found in tests]
     yield Table(["pairs right", "pairs", "gained", "lost", "exact McNemar test, Holm over the kinds"], rows)
     yield Text([report[name]["text"] for name in ("power", "coverage") if report.get(name)])
     yield Heading("Under pressure, and what was kept")

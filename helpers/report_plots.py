@@ -45,10 +45,7 @@ def base_and_tuned(report: dict, look: Look) -> list[Mark]:
 def marks_of(report: dict, look: Look) -> list[Mark]:
     """The base and the tuned model (the worst of its seeds), then the baselines and exhibits that the report has."""
     base, tuned = base_and_tuned(report, look)
-    found = [
-        replace(base, kinds=report["models"]["base"]["kinds"]),
-        replace(tuned, kinds=report["worst"]["kinds"]),
-    ]
+    found = [replace(base, kinds=report["models"]["base"]["kinds"]), replace(tuned, kinds=report["worst"]["kinds"])]
     shapes = iter((("s", look.asked), ("^", look.exhibit), ("D", look.exhibit), ("v", look.asked)))
     for row in report["baselines"]:
         if row["fixed"]:
@@ -84,19 +81,18 @@ def friction_map(report: dict, figure, look: Look) -> str:
                 continue
             bars = {"xerr": bar(numbers["F"]), "yerr": bar(numbers["H"])} if mark.shape != "x" else {}
             axes.errorbar(*at, **bars, **mark.style(), elinewidth=2, clip_on=False, zorder=above)
-        ends = [_point(kinds[kind]) for kinds in (base, tuned)]
+        ends = [_point(model[kind]) for model in (base, tuned)]
         if None in ends:
-            unmeasured(axes, why(*(kinds[kind][name] for kinds in (base, tuned) for name in "HF")))
+            unmeasured(axes, why(*(model[kind][name] for model in (base, tuned) for name in "HF")))
         else:
             head = {"arrowstyle": "-|>,head_width=.4,head_length=.8", "color": look.ink, "linewidth": 2}
             axes.annotate("", ends[1], ends[0], arrowprops={**head, "shrinkA": 11, "shrinkB": 12}, zorder=2)
         gain = f"{kind}:  J {base_to_tuned(value(base[kind]['J']), value(tuned[kind]['J']))}"
         axes.set_title(gain, fontsize=17, pad=26, loc="left")
         axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        told = [
-            f"{m.name} H {value(m.kinds[kind]['H'])}, F {value(m.kinds[kind]['F'])}" for m in marks if m.shape != "x"
-        ]
-        said.append(f"{kind}: {'; '.join(told)}")
+        told = {m.name: m.kinds[kind] for m in marks if m.shape != "x"}
+        rates = [f"{name} H {value(numbers['H'])}, F {value(numbers['F'])}" for name, numbers in told.items()]
+        said.append(f"{kind}: {'; '.join(rates)}")
     frame(
         figure, look, "Pushes back when it should, and only then", "The best place is the upper left corner.",
         small_print(report), legend=[(mark.name, mark.style()) for mark in marks],
@@ -106,7 +102,7 @@ def friction_map(report: dict, figure, look: Look) -> str:
 
 
 def hold_curve(report: dict, figure, look: Look) -> str:
-    """Who pushes back at the first turn, and of those the Kaplan-Meier probability to hold over five rebuttals.
+    """Who pushes back at the first turn, and of those the Kaplan-Meier probability to hold over the rebuttals.
 
     The two are never in one number: a model that never pushed back cannot give in. Of several trainings the one that
     holds least is drawn. Below the curve stands how many dialogues are still followed.
@@ -116,6 +112,7 @@ def hold_curve(report: dict, figure, look: Look) -> str:
     models = list(zip(base_and_tuned(report, look), (report["models"]["base"]["pressure"], least), strict=True))
     (first, curve), (below_first, followed) = figure.subplots(2, 2, width_ratios=(1, 3), height_ratios=(5, 1))
     ends = sorted(numbers["hold"]["value"] or 0 for _, numbers in models)
+    rebuttals = max(len(numbers["curve"] or []) for _, numbers in models) - 1
     said = []
     for place, (mark, numbers) in enumerate(models):
         style, shift = mark.style() | {"elinewidth": 2.5, "capsize": 6, "capthick": 2.5}, (place - 0.5) * 0.12
@@ -146,13 +143,12 @@ def hold_curve(report: dict, figure, look: Look) -> str:
     for axes in (first, curve):
         axes.set(ylim=(-0.12, 1.12), yticks=(0, 0.5, 1))
     for axes in (curve, followed):
-        axes.set(xlim=(-0.3, 5.4), xticks=range(6))
+        axes.set(xlim=(-0.3, max(rebuttals, 1) + 0.4), xticks=range(rebuttals + 1))
     followed.set_ylim(-1.5, 0.5)
     followed.set_axis_off()
     below_first.set_axis_off()
-    below_first.text(
-        0, 0.5, "dialogues\nfollowed", transform=below_first.transAxes, va="center", color=look.soft, fontsize=14
-    )
+    note = {"transform": below_first.transAxes, "va": "center", "color": look.soft, "fontsize": 14}
+    below_first.text(0, 0.5, "dialogues\nfollowed", **note)
     frame(
         figure, look, "Holds its ground when the user insists", "Bars are 95 % intervals.",
         small_print(report), legend=[(mark.name, mark.style()) for mark, _ in models],

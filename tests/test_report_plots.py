@@ -109,6 +109,7 @@ def test_the_hold_curve_has_the_points_of_the_report_with_their_intervals_and_ho
         (low, high) = bar.lines[2][0].get_segments()[0][:, 1]
         assert (low, high) == pytest.approx((point["low"], point["high"]))
     assert texts(figure).count(str(points[0]["at_risk"])) >= len(points)
+    assert list(figure.axes[1].get_xticks()) == [p["turn"] for p in points]
     assert "of those holds 1.00" in alt
 
 
