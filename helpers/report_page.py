@@ -8,12 +8,12 @@ from pathlib import Path
 
 from helpers import reply_plots, report_plots
 from helpers.dialogue import write_text
-from helpers.digits import interval, p_value, short
+from helpers.digits import p_value, short
 from helpers.errors import UserError
 from helpers.pages import Block, Heading, Shown, Table, Text, html, markdown
 from helpers.picture import DARK, LIGHT, Look, Picture
 from helpers.report_file import SCHEMA
-from helpers.report_words import conclusion, tier, value, why, worst_of
+from helpers.report_words import between, conclusion, tier, value, why, worst_of
 
 TITLE = "The friction report card"
 PICTURES = (
@@ -99,7 +99,7 @@ def blocks_of(report: dict, shown: Sequence[Shown]) -> Iterator[Block]:
     yield Table(["", "base", tuned], [[name, _cell(before[key]), _cell(worst[key])] for key, name in OVERALL.items()])
     yield Text([reply_plots.kept_or_lost(report)])
     yield Heading("J of every model and baseline")
-    models = [{"name": label, **model} for label, model in report["models"].items()]
+    models = [model | {"name": label} for label, model in report["models"].items()]
     rows = [_in_short(row, list(worst["kinds"])) for row in (*models, *report["baselines"])]
     yield Table(["", *worst["kinds"], "all kinds", "right kind"], rows)
     if report["targets"]:
@@ -126,7 +126,7 @@ def _cell(rate: dict | None) -> str:
         return ""
     if rate["value"] is None:
         return why(rate)
-    return value(rate) + (f"\n({interval(rate)})" if "low" in rate else "")
+    return value(rate) + (f"\n({between(rate)})" if "low" in rate else "")
 
 
 def _in_short(row: dict, kinds: Sequence[str]) -> list[str]:

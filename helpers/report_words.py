@@ -1,6 +1,6 @@
 """How what stands in a report is said: in the small print of its pictures, and on its page. It only reads a report."""
 
-from helpers.digits import p_value, short, with_interval
+from helpers.digits import p_value, short
 
 
 def conclusion(test: dict) -> str:
@@ -35,7 +35,16 @@ def value(number: dict, interval: bool = False) -> str:
     """.97, or with its interval .97 (.93 to .99); in words when there is none."""
     if number["value"] is None:
         return "not measured"
-    return with_interval(number, 2) if interval else short(number["value"])
+    return short(number["value"]) + (f" ({between(number)})" if interval else "")
+
+
+def between(number: dict) -> str:
+    """The interval, with as many digits as it takes to see that it is not of zero width."""
+    for digits in (2, 3, 4):
+        low, high = short(number["low"], digits), short(number["high"], digits)
+        if low != high:
+            break
+    return f"{low} to {high}"
 
 
 def counted(rate: dict) -> str:

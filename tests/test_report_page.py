@@ -45,6 +45,15 @@ def test_numbers_stand_with_their_intervals_for_base_and_tuned():
     assert "MISSED" in page
 
 
+def test_every_model_and_every_baseline_stands_in_one_table_by_its_name():
+    blocks = list(blocks_of(small_card(), []))
+    table = next(b for b in blocks if isinstance(b, Table) and b.head[-2:] == ["all kinds", "right kind"])
+    names = [*small_card()["models"], *(row["name"] for row in small_card()["baselines"])]
+    assert [row[0] for row in table.rows] == names
+    always = dict((row[0], row[5]) for row in table.rows)["always-contrarian"]
+    assert always.startswith(".00\n(-.")
+
+
 def test_how_it_was_measured_stands_at_the_end():
     report = small_card()
     page = seen(told(report)).text

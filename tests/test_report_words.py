@@ -31,6 +31,10 @@ def test_a_number_that_is_missing_is_never_a_zero():
     assert report_words.value(rate(0, 24), True) == ".00 (.00 to .14)"
 
 
+def test_no_interval_is_written_as_if_it_had_no_width():
+    assert report_words.value({"value": 0.0, "low": -0.002, "high": 0.002}, True) == ".00 (-.002 to .002)"
+
+
 @pytest.mark.parametrize(
     "test, said",
     [
