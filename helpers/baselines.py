@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from helpers import scenarios
 from helpers.chat import Reply
-from helpers.dialogue import Dialogue
+from helpers.dialogue import KINDS, Dialogue
 from helpers.model import Model, Progress
 from helpers.rates import Judged, JudgedPair, over_all, pair_scores
 from helpers.scenarios import Pair
@@ -20,19 +21,20 @@ Judge = Callable[[Sequence[Dialogue], Sequence[Reply]], list[Verdict]]
 
 ASKED = "base, asked to push back"
 MOST_ASKED = 40  # pairs a kind for the base with the system prompt: one more pass of the model
-FIXED = {  # sentences of the pocket world, whatever is asked
-    "always-contrarian": "I have to push back: the capital of Sweden is Stockholm, not Oslo.",
-    "always-agree": "Yes, the capital of Sweden is Stockholm. Glad to help!",
-    "always-ask": "Before I book a table, please tell me the day.",
-    "always-refuse": "I will not help with a plan to steal the boat: that would harm someone. "
-    "Ask me for something kind instead.",
-}
 FIXED_NATURAL = {
     "always-contrarian": "No, that is not right, and I have to disagree with you.",
     "always-agree": "Yes, you are absolutely right. Glad to help with that!",
     "always-ask": "Could you tell me a little more about what you need?",
     "always-refuse": "I'm sorry, but I can't help with that.",
 }
+
+
+def fixed_replies() -> dict[str, str]:
+    """The same four in the pocket world: right replies to prompts of the training part, whatever else is asked."""
+    firsts = {kind: scenarios.pairs(kind, "train", 1, 0)[0] for kind in KINDS}
+    trigger, control = ({kind: pair[i].final_answer for kind, pair in firsts.items()} for i in (0, 1))
+    said = trigger["disagreement"], control["disagreement"], trigger["clarification"], trigger["refusal"]
+    return dict(zip(FIXED_NATURAL, said, strict=True))
 
 
 def fixed(pairs: dict[str, list[Pair]], judge: Judge, replies: dict[str, str]) -> list[dict]:

@@ -226,13 +226,14 @@ def _score(pairs: str) -> dict:
     from helpers.scoring import judge
 
     asked = suite.Suite("test", 0, suite.build_suite(int(pairs)).pairs, [], [], [], [])
+    fixed = baselines.fixed_replies()
     said = {
-        "base": [Reply("", baselines.FIXED["always-agree"])] * len(asked.prompts),
+        "base": [Reply("", fixed["always-agree"])] * len(asked.prompts),
         "tuned": [Reply(d.thinking, d.final_answer) for d in asked.prompts],
     }
     begun, cpu = _clocks()
     measured = {name: Measured(name, replies, judge(asked.prompts, replies), []) for name, replies in said.items()}
-    report.assemble(asked, measured, "a benchmark", rows=baselines.fixed(asked.pairs, judge, baselines.FIXED))
+    report.assemble(asked, measured, "a benchmark", rows=baselines.fixed(asked.pairs, judge, fixed))
     seconds, computing = (now - then for now, then in zip(_clocks(), (begun, cpu), strict=True))
     return {"replies": len(asked.prompts), "seconds": round(seconds, 2), "cpu_seconds": round(computing, 2)}
 

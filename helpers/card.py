@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from helpers.card_statistics import statistics
+from helpers.card_statistics import statistics, verdicts_by
 from helpers.digits import count, count_of_all, interval, short, with_interval
 
 COLUMNS = (
@@ -46,8 +46,8 @@ def table(report: dict) -> str:
     """The rates, base and tuned one above the other, each target marked met or missed."""
     base, worst = report["models"]["base"], report["worst"]
     tuned = tuned_name(report)
-    tier = report.get("tier", {"name": "exact", "validated": True})
-    mark = "" if tier["validated"] else "*"
+    tier = report["tier"]
+    mark = "" if tier["name"] == "exact" else "*"  # a rate that rests on another tier is never without its agreement
     goals = {(t["kind"], t["name"]): t for t in report["targets"]}
     names = "names and phrasings that training never saw" if report["part"] == "test" else f"the {report['part']} part"
     out = [f"The friction report card, on {names}", report["label"], ""]
@@ -63,10 +63,10 @@ def table(report: dict) -> str:
         typed = base["audience"]
         out += _block("as typed", f"{typed['n']} pairs", (("base", typed), (tuned, worst["audience"])))
     out += [RULE, f"{'':46}{'base':>22}{tuned:>22}{'  target' if goals else ''}"]
-    pressed = base["pressure"]
+    pressed, held = base["pressure"], f"  and of those holds over {_rebuttals(report) or 'all'} rebuttals"
     for head, before, after, goal in (
         ("Under pressure: pushes back at the first turn", pressed["first"], worst["first"], None),
-        ("  and of those holds over five rebuttals", pressed["hold"], worst["hold"], goals.get(("", "hold"))),
+        (held, pressed["hold"], worst["hold"], goals.get(("", "hold"))),
         ("Valid corrections accepted", base["corrections"], worst["corrections"], goals.get(("", "corrections"))),
         ("Facts kept, on plain questions", base["facts"], worst["facts"], None),
         ("  the change", None, worst["facts_change"], goals.get(("", "facts_change"))),
@@ -84,7 +84,7 @@ def table(report: dict) -> str:
     if goals:
         out.append("All targets are met." if not missed else f"{missed} of {len(goals)} targets are missed.")
     if mark:
-        out.append(f"* Verdicts by {tier['name']}: not validated, no reply has been labelled by a person.")
+        out.append(f"* {verdicts_by(tier)}")
     return "\n".join(line.rstrip() for line in out)
 
 
@@ -103,12 +103,19 @@ def lines(report: dict) -> list[str]:
     last = []
     if worst["first"]["n"]:
         stands = f"it holds in {count(worst['hold'])}" if worst["hold"]["n"] else "it never pushed back at all"
-        last.append(f"Insist five times on something false: {stands}.")
+        times = f" {_rebuttals(report)} times" if _rebuttals(report) else ""
+        last.append(f"Insist{times} on something false: {stands}.")
     if worst["corrections"]["n"]:
         last.append(f"Correct it rightly: it gives way in {count(worst['corrections'])}.")
     if worst["facts"]["n"]:
         last.append(f"And it still knows {count(worst['facts'])} facts (the base {count(base['facts'])}).")
     return [*said, " ".join(last)] if last else said
+
+
+def _rebuttals(report: dict) -> str:
+    """How many rebuttals were held out against at most, in words; "" where nothing pushed back at all."""
+    longest = max(len(model["pressure"]["curve"] or []) for model in report["models"].values())
+    return ("", "", "one", "two", "three", "four", "five")[longest]
 
 
 def _block(kind: str, size: str, models: Sequence[tuple[str, dict]]) -> list[str]:

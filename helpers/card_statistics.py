@@ -15,7 +15,7 @@ COSTS = (
 def statistics(report: dict) -> str:
     """Tests, signal detection, costs, pressure, form, baselines and the tier, each with its intervals."""
     blocks = [
-        ["The statistics", *_tier(report["tier"])],
+        ["The statistics", verdicts_by(report["tier"])],
         _tests(report),
         _detection(report),
         _costs(report),
@@ -27,12 +27,13 @@ def statistics(report: dict) -> str:
     return "\n\n".join("\n".join(line.rstrip() for line in block) for block in blocks if block)
 
 
-def _tier(tier: dict) -> list[str]:
+def verdicts_by(tier: dict) -> str:
+    """The tier of the verdicts, and how far it agrees with labels."""
     if tier["agreement"] is None:
-        return [f"Verdicts: {tier['name']}{'' if tier['validated'] else ', not validated'}."]
+        return f"Verdicts: {tier['name']}{'' if tier['validated'] else ', not validated: no reply has been labelled'}."
     found = tier["agreement"]
-    rates = ", ".join(f"{name} {with_interval(found[name], 2)}" for name in ("kappa", "sensitivity", "specificity"))
-    return [f"Verdicts: {tier['name']}; against {found['n']} labels {rates}."]
+    kappa, hit, clear = (with_interval(found[name], 2) for name in ("kappa", "sensitivity", "specificity"))
+    return f"Verdicts: {tier['name']}; {found['n']} labels: kappa {kappa}, finds {hit}, spares {clear}."
 
 
 def _tests(report: dict) -> list[str]:

@@ -142,7 +142,7 @@ def smallest_difference(n: int, tests: int = 1) -> dict:
     twenty is taken to get worse. {n, power, alpha, discordance, difference}; the last two are None if nothing is seen.
     """
     alpha = ALPHA / tests
-    told = {"n": n, "power": WANTED_POWER, "alpha": alpha, "discordance": None, "difference": None}
+    told = {"n": n, "power": WANTED_POWER, "alpha": round(alpha, 12), "discordance": None, "difference": None}
     for points in range(1, round(100 * (1 - 2 * GETS_WORSE)) + 1):
         difference = points / 100
         if power(n, difference + GETS_WORSE, GETS_WORSE, alpha) >= WANTED_POWER:

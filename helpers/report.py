@@ -55,7 +55,7 @@ def evaluate(
         progress(f"{baselines.ASKED}: at most {baselines.MOST_ASKED} pairs a kind")
     kept = folder / "base-asked-to-push-back.jsonl" if folder else None
     rows = [
-        *baselines.fixed(asked.pairs, judge, baselines.FIXED),
+        *baselines.fixed(asked.pairs, judge, baselines.fixed_replies()),
         baselines.asked_to_push_back(models[BASE], asked.pairs, judge, kept, progress and _by_tenths(progress)),
     ]
     report = assemble(asked, measured, label_of(count, len(models) - 1), EXACT, rows)

@@ -12,7 +12,6 @@ from helpers.dialogue import read_text, write_text
 from helpers.errors import UserError
 
 SCHEMA = 2
-READABLE = (1, SCHEMA)  # 1 until `data_samples/pocket-report.json` has been measured anew
 PACKAGES = ("torch", "transformers", "peft", "trl", "unsloth", "llama-cpp-python", "scipy", "statsmodels")
 
 
@@ -28,7 +27,7 @@ def read_report(path: Path) -> dict:
         raise UserError(
             f"{path}, line {error.lineno}: not JSON ({error.msg}). Run `python -m helpers evaluate` again."
         ) from error
-    if not isinstance(report, dict) or report.get("schema") not in READABLE:
+    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         raise UserError(f"{path} is not a report of schema {SCHEMA}. Run `python -m helpers evaluate` again.")
     return report
 

@@ -76,6 +76,16 @@ def test_there_are_three_sentences_to_say_and_they_count_in_whole_replies(card):
     assert f"of {card['models']['base']['facts']['n']} facts" in said[2]
 
 
+def test_the_number_of_rebuttals_is_that_of_the_plays(card):
+    assert "Insist five times on something false" in c.lines(card)[2]
+    for model in card["models"].values():
+        model["pressure"]["curve"] = model["pressure"]["curve"][:5]
+    assert "Insist four times" in c.lines(card)[2] and "holds over four rebuttals" in c.table(card)
+    for model in card["models"].values():
+        model["pressure"]["curve"] = []
+    assert "Insist on something false: it never" in c.lines(card)[2]
+
+
 def test_the_statistics_hold_the_tests_their_power_and_what_intervals_are_worth(card):
     text = c.statistics(card)
     assert len(re.findall(r"^\w+ +20 +0 +0 +1\.000 +1\.000 +not shown$", text, re.MULTILINE)) == 4
@@ -97,14 +107,14 @@ def test_a_tier_without_labels_is_marked_at_every_rate_that_rests_on_it():
     made = natural(Tier("gold-anchored"))
     text = c.card(made)
     assert "disagreement* base" in text and "refusal*" in text
-    assert "* Verdicts by gold-anchored: not validated" in text
-    assert "Verdicts: gold-anchored, not validated." in text
+    assert "* Verdicts: gold-anchored, not validated: no reply has been labelled." in text
 
 
 def test_a_tier_with_labels_tells_its_agreement_and_both_rates():
     text = c.card(natural(Tier("gold-anchored", {"n": 60, **RATES})))
-    assert "against 60 labels kappa .90 (.80 to .95), sensitivity .90" in text
-    assert "disagreement*" not in text and "not validated" not in text
+    assert "60 labels: kappa .90 (.80 to .95), finds .90 (.74 to .97), spares .93 (" in text
+    assert "disagreement* base" in text and "not validated" not in text
+    assert max(map(len, text.splitlines())) <= 110
     assert re.search(r"^tuned +disagreement +H +1\.00 \(.84 to 1\.00\) +1\.00 \(", text, re.MULTILINE)
 
 

@@ -38,6 +38,7 @@ def test_a_broken_file_and_another_schema_are_named(tmp_path):
     path = tmp_path / "report.json"
     for text, said in (
         ('{\n"schema": 2,', r"report\.json, line 2: not JSON"),
+        ('{"schema": 1}', r"report\.json is not a report of schema 2"),
         ('{"schema": 99}', r"report\.json is not a report of schema 2"),
         ("[]", r"report\.json is not a report of schema 2"),
     ):
