@@ -1,8 +1,11 @@
-"""What the laptop scale trains on: the curated set with short thoughts, facts that the base knows or not, plain help.
+"""What the laptop scale trains on: the curated set with short thoughts, short pairs, facts that the base knows or not.
 
 A model of 135 million parameters learns the sound of six long thoughts and not the judgement. So three of the personas
 speak, a sentence each: the Problem Framer states the claim, the Memory Activator recalls, the Synthesizer judges. For a
 curated record these sentences come from its gold; at larger scales the whole relay is trained on.
+
+The curated prompts are long, and an audience types short ones: without short pairs of its own every kind but
+disagreement stands on 40 triggers, and a bare "Book me a table" is taken for a question about a fact.
 """
 
 import hashlib
@@ -19,29 +22,39 @@ from helpers.world import Fact, gaps, sentence, split
 
 FRICTION = LAPTOP.parent / "friction"
 SPEAKERS = ("Problem Framer", "Memory Activator", "Synthesizer")
-PREMISES = 4  # pairs for each known fact
+SHORT = LAPTOP / "short.jsonl"
+# How much is seen of each sort: facts are made by the thousand, and too many of them drown the other kinds.
+PREMISES = 2  # pairs for each known fact
+QUESTIONS, CLAIMS = 110, 40  # pairs of questions and of claims that the base does not know the answer to
+EVERY = 4  # one unknown fact in so many is claimed
 HELD_OUT = 3  # of nine forms so many are never trained on
 
 
 def training_set(seed: int = 0) -> list[Dialogue]:
-    """Curated, facts and plain help, shuffled; a fact's subject is of the training part."""
-    made = {d.id: d for d in (*curated(), *plain())}
-    for pair in (*premises("train", PREMISES, seed), *questions("train", seed), *unknown_premises("train", seed)):
+    """Curated, short, facts and plain help, shuffled; a fact's subject is of the training part."""
+    rng = random.Random(seed)
+    made = {d.id: d for d in (*curated(), *short(), *plain())}
+    unknown = rng.sample(questions("train", seed), QUESTIONS) + rng.sample(unknown_premises("train", seed), CLAIMS)
+    for pair in premises("train", PREMISES, seed) + unknown:
         if not made.keys() & {d.id for d in pair}:  # two ways may lead to one prompt
             made |= {d.id: d for d in pair}
     dialogues = list(made.values())
-    rng = random.Random(seed)
     rng.shuffle(dialogues)
     return dialogues
 
 
-# -- the curated set -----------------------------------------------------------------------------------------------
+# -- what was written, one by one ----------------------------------------------------------------------------------
 
 
 def curated() -> list[Dialogue]:
     """Every record of the curated set, with the thoughts cut down to claim, knowledge and verdict."""
     found = [d for flavour in FLAVOURS for d in read_dialogues(FRICTION / f"{flavour}.jsonl")]
     return [replace(d, agents=_agents(english()["gold"][d.kind][d.role], d.gold)) for d in found]
+
+
+def short() -> list[Dialogue]:
+    """Pairs of the three kinds that the fact table has none of, short as an audience types them, and plain requests."""
+    return list(read_dialogues(SHORT))
 
 
 def plain() -> list[Dialogue]:
@@ -96,7 +109,7 @@ def unknown_premises(part: str, seed: int) -> list[Pair]:
     """Claims about things that the base does not know: neither to be believed nor denied."""
     rng = random.Random(f"unknown premises {part} {seed}")
     made = []
-    for fact in facts_of(part, UNKNOWN)[::PREMISES]:
+    for fact in facts_of(part, UNKNOWN)[::EVERY]:
         relation = fact.relation.name
         known = facts_of(part, KNOWN, relation)
         if not known:

@@ -1,12 +1,21 @@
 """The laptop scale's dialogues: matched, honest about what the base knows, and without what is measured."""
 
+import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from helpers import plain_english, probe
-from helpers.dialogue import check
+from helpers import curation, natural, near, plain_english, probe, prose, schema, tried
+from helpers.chat import Reply
+from helpers.dialogue import ROLES, check
+from helpers.natural_suite import PLAIN, PROMPTS, STAGE
 from helpers.plain_english import facts_of
+from helpers.rules import NATURAL_GOLD, Entry, Rules
+
+# What is asked of the short set: its thoughts are made from its gold by three patterns, so no rule on thoughts fits.
+SHORT = Rules("short", NATURAL_GOLD, answer=(15, 60), skips=frozenset({"personas", "moments", "thoughts", "pairs"}))
+ALONE = "plain-"  # a plain request has no mate
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +70,70 @@ def test_a_curated_record_keeps_its_reply_and_thinks_in_three_sentences():
     assert {(d.kind, d.role) for d in made} == {(k, r) for k in plain_english.FLAVOUR for r in ("trigger", "control")}
     short = [d for d in made if len(d.thinking) < 400]
     assert len(short) == len(made)
+
+
+# -- the short set -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def short():
+    return plain_english.short()
+
+
+def without_thoughts(dialogues):
+    return [replace(d, agents=()) for d in dialogues]
+
+
+def test_the_short_set_is_whole_pairs_of_three_kinds_and_plain_requests(short):
+    pairs = [d for d in short if not d.pair_id.startswith(ALONE)]
+    assert len({d.id for d in short}) == len(short) == 760
+    found = Counter((d.kind, d.role) for d in pairs)
+    counts = {"clarification": 120, "refusal": 120, "uncertainty": 100}
+    assert found == {(kind, role): count for kind, count in counts.items() for role in ROLES}
+    assert not list(near.pairs([Entry(i, d, SHORT) for i, d in enumerate(pairs)]))
+    assert all(5 <= len(prose.words(d.user_input)) <= 25 for d in short)
+
+
+def test_a_short_record_thinks_what_its_gold_says(short):
+    for d in short:
+        assert d.agents == plain_english._agents(plain_english.english()["gold"][d.kind][d.role], d.gold)
+
+
+def test_every_short_answer_passes_by_its_own_gold_and_the_answer_to_a_control_by_no_trigger(short):
+    mates = dict(zip([d.id for d in short[::2]], short[1::2], strict=True))
+    for d in short:
+        assert natural.verdict(d, Reply(d.thinking, d.final_answer)).passed, d.user_input
+        if d.role == "trigger":
+            assert not natural.verdict(d, Reply("", mates[d.id].final_answer)).passed, d.user_input
+
+
+def test_the_short_set_keeps_the_rules_that_fit_it_and_shares_nothing_with_what_is_measured(short):
+    readings = [schema.read(path) for path in (PROMPTS, PLAIN, STAGE, tried.PROMPTS)]
+    assert not [reading.faults for reading in readings if reading.faults]
+    measured = [d for reading in readings for _, d in reading.records]
+    report = curation.lint(enumerate(without_thoughts(short), 1), SHORT, against=measured)
+    assert report.set_aside == ()
+    assert report.applied["leaks"] == len(short)
+
+
+def test_what_is_measured_would_be_found_in_the_short_set(short):
+    measured = tried.prompts()
+    stolen = replace(short[0], turns=measured[40].turns)
+    report = curation.lint([(1, stolen)], SHORT, against=measured)
+    assert "leaks" in {fault.rule for fault in report.set_aside}
+
+
+def test_no_short_record_tells_a_fact_that_is_held_out(short):
+    numbers_and_letters = ("sum", "legs", "symbol", "day", "month", "past", "opposite")  # told by chance all the time
+    facts = [fact for fact in facts_of("test") if fact.relation.name not in numbers_and_letters]
+    for d in short:
+        said = set(re.findall(r"\w+", f"{d.user_input} {d.final_answer} {d.thinking}".lower()))
+        for fact in facts:
+            both = re.findall(r"\w+", f"{fact.subject} {fact.value}".lower())
+            assert not said.issuperset(both), (fact, d.user_input)
+
+
+def test_no_kind_drowns_another_and_three_epochs_stay_near_seven_hundred_steps(made):
+    triggers = Counter(d.kind for d in made if d.role == "trigger")
+    assert max(triggers.values()) < 2 * min(triggers.values())
+    assert 1_800 < len(made) < 1_900
