@@ -4,8 +4,8 @@ A model of 135 million parameters learns the sound of six long thoughts and not 
 speak, a sentence each: the Problem Framer states the claim, the Memory Activator recalls, the Synthesizer judges. For a
 curated record these sentences come from its gold; at larger scales the whole relay is trained on.
 
-The curated prompts are long, and an audience types short ones: without short pairs of its own every kind but
-disagreement stands on 40 triggers, and a bare "Book me a table" is taken for a question about a fact.
+The curated prompts are long, and an audience types short ones. So there are short pairs beside them: refusals and
+missing information would else stand on 40 long triggers each, among a thousand short questions about facts.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from helpers.world import Fact, gaps, sentence, split
 FRICTION = LAPTOP.parent / "friction"
 SPEAKERS = ("Problem Framer", "Memory Activator", "Synthesizer")
 SHORT = LAPTOP / "short.jsonl"
-# How much is seen of each sort: facts are made by the thousand, and too many of them drown the other kinds.
+# How much is seen of each sort: too many facts, which cost nothing to make, drown the other kinds.
 PREMISES = 2  # pairs for each known fact
 QUESTIONS, CLAIMS = 110, 40  # pairs of questions and of claims that the base does not know the answer to
 EVERY = 4  # one unknown fact in so many is claimed
@@ -53,7 +53,7 @@ def curated() -> list[Dialogue]:
 
 
 def short() -> list[Dialogue]:
-    """Pairs of the three kinds that the fact table has none of, short as an audience types them, and plain requests."""
+    """Pairs as short as an audience types them, of the kinds that facts say little of, and plain requests."""
     return list(read_dialogues(SHORT))
 
 
