@@ -34,13 +34,12 @@ def told(n: int) -> dict | None:
 
 def of_share(n: int, rate: float) -> float:
     """Of Wilson's interval, exactly: summed over the binomial distribution."""
-    return _covered(n, rate, [wilson(hits, n) for hits in range(n + 1)])
+    return _covered(n, rate, _shares(n))
 
 
 def of_hold(n: int, rate: float) -> float:
     """Of the hold curve after one rebuttal, likewise."""
-    ends = [survival([None] * held + [1] * (n - held), [1] * n)[-1] for held in range(n + 1)]
-    return _covered(n, rate, [(end["low"], end["high"]) for end in ends])
+    return _covered(n, rate, _holds(n))
 
 
 def of_change(n: int, first: float, second: float) -> float:
@@ -58,6 +57,17 @@ def of_change(n: int, first: float, second: float) -> float:
                 held += chance * (low - 1e-12 <= first - second <= high + 1e-12)
                 seen += chance
     return float(held / seen)
+
+
+@cache
+def _shares(n: int) -> tuple[tuple[float, float], ...]:
+    return tuple(wilson(hits, n) for hits in range(n + 1))
+
+
+@cache
+def _holds(n: int) -> tuple[tuple[float, float], ...]:
+    ends = [survival([None] * held + [1] * (n - held), [1] * n)[-1] for held in range(n + 1)]
+    return tuple((end["low"], end["high"]) for end in ends)
 
 
 @cache

@@ -15,7 +15,7 @@ from helpers.synthesis import synthesise
 MODEL = "hosted_vllm/stand-in"
 PRICED, KEY = "openai/gpt-4o-mini", "sk-" + "no-key-" * 4
 HASTY = Patience(timeout=20.0, tries=4, first=0.02, longest=0.1, most=5.0)
-STRICT = replace(HASTY, timeout=0.5)  # for a server that is late on purpose; a busy machine is late as well
+STRICT = replace(HASTY, timeout=1.0)  # for a server that is late on purpose; a busy machine is late as well
 PROSE = Reply("Sure! I think that the claim does not hold.")
 
 # The command as a user gives it, without the look at what is installed.

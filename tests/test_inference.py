@@ -103,7 +103,13 @@ def test_of_no_pairs_there_is_no_number_but_a_reason():
         assert none["value"] is None and none["reason"] == "no pairs"
 
 
-@pytest.mark.parametrize("hits, alarms", [(0.9, 0.1), (0.5, 0.1), (0.3, 0.3), (0.9, 0.9)])
+SLOW = pytest.mark.slow  # the same again at other rates
+
+
+@pytest.mark.parametrize(
+    "hits, alarms",
+    [(0.9, 0.1), *(pytest.param(*rates, marks=SLOW) for rates in ((0.5, 0.1), (0.3, 0.3), (0.9, 0.9)))],
+)
 def test_the_interval_of_d_prime_covers_as_often_as_it_says(hits, alarms, monkeypatch):
     monkeypatch.setattr(i, "DRAWS", 1000)
     from scipy.stats import norm
@@ -254,7 +260,17 @@ def test_a_corrected_rate_stays_between_none_and_all_or_says_why_it_is_none(hits
         assert found["low"] < found["high"]
 
 
-@pytest.mark.parametrize("true, labels", [*product((0.1, 0.5, 0.9), ((25, 25), (20, 80)))])
+@pytest.mark.parametrize(
+    "true, labels",
+    [
+        (0.1, (25, 25)),
+        (0.9, (20, 80)),
+        *(
+            pytest.param(*one, marks=SLOW)
+            for one in [(0.1, (20, 80)), (0.9, (25, 25)), *product((0.5,), ((25, 25), (20, 80)))]
+        ),
+    ],
+)
 def test_the_interval_of_a_corrected_rate_covers_as_often_as_it_says(true, labels, monkeypatch):
     monkeypatch.setattr(i, "DRAWS", 1000)
     hit, clear = 0.9, 0.85

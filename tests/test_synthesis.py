@@ -149,7 +149,7 @@ def unsteady(request: dict, number: int) -> Reply:
     kind = luck.random()
     if kind < 0.05:
         return Reply(status=luck.choice([429, 500, 503]))
-    late = 0.8 if kind < 0.08 else luck.uniform(0.001, 0.03)
+    late = 1.3 if kind < 0.08 else luck.uniform(0.001, 0.03)
     reply = speak(request, number)
     return Reply(reply.text, delay=late, tokens=luck.randint(10, 1000))
 
@@ -187,10 +187,10 @@ def test_the_cap_counts_earlier_runs_and_with_a_higher_one_the_run_goes_on(tmp_p
     out = tmp_path / "out.jsonl"
     with StandIn() as server:
         with pytest.raises(CapReached):
-            run(server, out, count=10, max_tokens=20_000)
+            run(server, out, count=10, max_tokens=20_000, concurrency=1)
         asked = len(server.requests)
         with pytest.raises(CapReached):
-            run(server, out, count=10, max_tokens=20_000)
+            run(server, out, count=10, max_tokens=20_000, concurrency=1)
         assert len(server.requests) == asked
         outcome = run(server, out, count=10, max_tokens=100_000)
     assert (outcome.records, len(server.requests), outcome.tokens) == (10, 70, server.billed)
@@ -204,7 +204,7 @@ def test_a_server_with_all_sorts_of_trouble_still_gives_every_record_once(tmp_pa
         luck = random.Random(number).random()
         if luck < 0.03:
             return Reply(status=429, headers={"Retry-After": 0.1})
-        failing = [Reply(status=500), Reply(delay=0.8), Reply(drop=True)]
+        failing = [Reply(status=500), Reply(delay=1.3), Reply(drop=True)]
         faults = [*failing, Reply("Sure!"), Reply(""), Reply("{", "length")]
         return faults[number % 6] if luck < 0.12 else speak(request, number)
 
