@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 
 from helpers.scenarios import facts_in, gaps_in, vp
 from helpers.world import Fact, language, needs, phrasings, relations, sentence
@@ -71,7 +71,8 @@ def _lacks(form: Form, plain: str) -> bool:
     return plain.count(NAME) < form.skeleton.count(NAME) or not any(_known(word, [noun]) for word in plain.split())
 
 
-def _nearest(prompt: str) -> list[tuple[str, float, Form]]:
+@lru_cache(maxsize=64)  # whether it lies outside is asked first, and what is nearest then
+def _nearest(prompt: str) -> tuple[tuple[str, float, Form], ...]:
     """(the prompt with names left open, likeness from 0 to 1, form), the most like first, each sentence form once."""
     plain = _plain(prompt)
     matcher = SequenceMatcher(autojunk=False)
@@ -84,7 +85,7 @@ def _nearest(prompt: str) -> list[tuple[str, float, Form]]:
     best = {(form.kind, form.about): form for _, form in reversed(scored)}  # one of each sort, where all are as unlike
     chosen = dict.fromkeys([*(form for _, form in scored[:40]), *list(best.values())[-40:]])
     exact = [(plain, SequenceMatcher(None, form.skeleton, plain, False).ratio(), form) for form in chosen]
-    return sorted(exact, key=lambda entry: -entry[1])
+    return tuple(sorted(exact, key=lambda entry: -entry[1]))
 
 
 def _plain(text: str) -> str:
