@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import boundary, smollm2, terminal, tried
-from helpers.artefacts import ROOT
+from helpers.artefacts import ROOT, read_json
 from helpers.chat import POCKET_TEMPLATE
 from helpers.dialogue import KINDS, Dialogue
 from helpers.errors import UserError
@@ -35,6 +35,8 @@ def run(prompt: str | None = None, base: str | None = None, tuned: str | None = 
     models = [load(name, quick=True) for name in (base or base_of(scale), tuned or default_tuned(scale))]
     if tuned is None and find_own(own) is None:
         print(f"No fine-tune of your own yet ({own}): tuned is the adapter that ships with the course.")
+    elif tuned is None and (why := cut_short(own)):
+        print(f"Your fine-tune ({own}) is not a whole one: {why}.")
     if prompt is not None:
         ask(prompt, models)
         return
@@ -50,6 +52,12 @@ def run(prompt: str | None = None, base: str | None = None, tuned: str | None = 
 def find_own(own: str | None = None) -> Path | None:
     path = ROOT / (own or OWN)
     return path if (path / "adapter_config.json").exists() else None
+
+
+def cut_short(own: str) -> str:
+    """Why the learner's own fine-tune ended early, as its run card tells; "" for a whole one."""
+    card = ROOT / own / "run.json"
+    return read_json(card).get("cut_short", "").partition(";")[0] if card.exists() else ""
 
 
 def base_of(scale: str) -> str:

@@ -193,6 +193,19 @@ def test_without_a_fine_tune_of_ones_own_the_shipped_adapter_is_taken(monkeypatc
     assert compare.default_tuned() == compare.OWN
 
 
+def test_a_fine_tune_that_a_limit_cut_short_is_not_shown_as_a_whole_one(monkeypatch, tmp_path, capsys):
+    shutil.copytree(ROOT / compare.SHIPPED, tmp_path / compare.OWN)
+    monkeypatch.setattr(compare, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    compare.run("Hello.")
+    assert "not a whole one" not in capsys.readouterr().out
+    card = tmp_path / compare.OWN / "run.json"
+    held = {"cut_short": "a limit of 1 min held 3 of 600 steps; what the others would add .."}
+    card.write_text(json.dumps(json.loads(card.read_text("utf-8")) | held), "utf-8")
+    compare.run("Hello.")
+    assert "is not a whole one: a limit of 1 min held 3 of 600 steps.\n" in capsys.readouterr().out
+
+
 def test_the_honest_line_is_printed_for_the_models_that_ship(capsys):
     compare.run("What will the weather be in Utrecht tomorrow?", compare.BASE, compare.SHIPPED)
     assert "This small model knows only its pocket world" in capsys.readouterr().out
