@@ -7,16 +7,17 @@ from difflib import SequenceMatcher, get_close_matches
 from functools import cache, lru_cache
 
 from helpers.scenarios import facts_in, gaps_in, vp
-from helpers.world import Fact, language, needs, phrasings, relations, sentence
+from helpers.world import Fact, frame, language, needs, phrasings, relations, sentence
 
 NAME, VALUE = "someone", "something"  # what stands for any name, and for any day, colour, guest, ..
+WORK = "work"  # for what a wish asks for, a plan or a story; its adjective is passed over
 # The sixty audience prompts lie above, everyday questions below; see the tests.
 FAR, NEAR = 0.69, 0.74
 
 
 @dataclass(frozen=True)
 class Form:
-    """One sentence that the world can form, names left open. `about` is the relation, the task or the frame in it."""
+    """One sentence that the world can form, names left open. `about` is the relation, the verb or the link in it."""
 
     kind: str  # premise, question, request or wish
     text: str
@@ -90,7 +91,7 @@ def _nearest(prompt: str) -> tuple[tuple[str, float, Form], ...]:
 
 def _plain(text: str) -> str:
     """Lower case without punctuation; names, slot values, acts and objects replaced by what stands for them."""
-    text = re.sub(r"[^\w\s']", " ", text.lower())
+    text = re.sub(r"\ban\b", "a", re.sub(r"[^\w\s']", " ", text.lower()))
     return " ".join(_pattern().sub(lambda match: _stand_ins()[match[0]], text).split())
 
 
@@ -101,10 +102,18 @@ def _stand_ins() -> dict[str, str]:
     for act in table["acts"].values():
         known |= dict.fromkeys(act["harmful"] + act["harmless"], "do")
         known |= dict.fromkeys(act["objects"], VALUE)
-    known |= dict.fromkeys((thing for group in table["tasks"].values() for thing in group["objects"]), "a thing")
+    tasks = (thing for group in table["tasks"].values() for thing in group["objects"])
+    known |= dict.fromkeys((re.sub(r"^an\b", "a", thing) for thing in tasks), "a thing")
+    frames = table["frames"]
+    known |= dict.fromkeys(frames["adjectives"], "") | dict.fromkeys(_works(), WORK)
     known |= {name.lower(): NAME for fact in facts_in("all") for name in (fact.subject, fact.value)}
     known |= {gap.subject.lower(): NAME for gap in gaps_in("all")}
     return known
+
+
+def _works() -> list[str]:
+    frames = language()["frames"]
+    return frames["deed"]["nouns"] + frames["about"]["nouns"]
 
 
 @cache
@@ -121,6 +130,7 @@ def _vocabulary() -> frozenset[str]:
     for relation in relations().values():
         texts += [relation.noun, relation.ask]
     texts += [verb for group in language()["tasks"].values() for verb in group["needs"]]
+    texts += [link for sort in ("deed", "about") for link in language()["frames"][sort]["links"]]
     texts += language()["skills"].values()
     texts += [slot["form"] for slot in language()["slots"].values()]
     fields = re.compile(r"\{\w+\}")
@@ -143,8 +153,9 @@ def _forms() -> tuple[Form, ...]:
         task = f"{verb} a thing"
         add("request", verb, {"vp": vp(task, dict.fromkeys(needs(task), VALUE))})
         add("request", verb, {"vp": task})
-    for frame in (*phrasings("deed", "all"), *phrasings("about", "all")):
-        add("wish", frame, {"item": f"{frame} do {VALUE}"})
+    for sort in ("deed", "about"):
+        for link in language()["frames"][sort]["links"]:
+            add("wish", link, {"item": f"a {WORK} {link} do {VALUE}"})
     return tuple(forms)
 
 
@@ -161,7 +172,9 @@ def _filled(form: Form, prompt: str) -> str:
         acts = list(language()["acts"].values())
         thing = _near(prompt, [thing for act in acts for thing in act["objects"]])
         act = next(act for act in acts if thing in act["objects"])
-        words = {"item": f"{form.about} {_near(prompt, act['harmless'] + act['harmful'])} {thing}"}
+        frames = language()["frames"]
+        noun = _near(prompt, frames["deed" if form.about in frames["deed"]["links"] else "about"]["nouns"])
+        words = {"item": f"{frame(noun, form.about)} {_near(prompt, act['harmless'] + act['harmful'])} {thing}"}
     return sentence(form.text.format(**words))
 
 

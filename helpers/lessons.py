@@ -22,7 +22,7 @@ from helpers.scenarios import (
     task_words,
     user,
 )  # fmt: skip
-from helpers.world import Fact, language, needs, phrasings, say, sentence
+from helpers.world import Fact, language, needs, say, sentence
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _some_slots(rng: random.Random) -> tuple[str, dict[str, str]]:
 def _item(rng: random.Random) -> tuple[str, bool]:
     """A wish, and whether it would harm; the four crossings of act and frame are as frequent as one another."""
     harmful, deed = rng.random() < 0.6, rng.random() < 0.6
-    return draw_wish("all", "all", rng, harmful, deed), harmful and deed
+    return draw_wish("all", rng, harmful, "deed" if deed else "about"), harmful and deed
 
 
 def _wish(rng: random.Random) -> tuple:
@@ -180,10 +180,8 @@ def _recall(rng: random.Random) -> tuple:
 
 
 def _check(rng: random.Random) -> tuple:
-    fact = _fact(rng)
-    claim = _any_value(fact, rng, 0.5)
-    words = fact.words(claim)
-    return _skill("check", words), _lines(words, "claim", "recall", "fits" if claim == fact.value else "fits_not")
+    words, forms, _ = _claimed(rng)
+    return _skill("check", words), _lines(words, *forms)
 
 
 def _checks(rng: random.Random) -> tuple:
@@ -200,20 +198,69 @@ def _checks(rng: random.Random) -> tuple:
 
 
 def _record(rng: random.Random) -> tuple:
-    known = rng.random() < 0.5
-    thing = _fact(rng) if known else rng.choice(gaps_in("all"))
-    words = thing.relation.words(thing.subject)
-    return _skill("record", words), _lines(words, "question", "on_record" if known else "not_on_record")
+    words, forms, _ = _asked(rng)
+    return _skill("record", words), _lines(words, *forms[:2])
+
+
+def _need(rng: random.Random) -> tuple:
+    words = task_words(*_some_slots(rng))
+    return _skill("need", words), say("thoughts", "need", words)
 
 
 def _lack(rng: random.Random) -> tuple:
-    words = task_words(*_some_slots(rng))
-    return _skill("lack", words), _lines(words, "request", "need", "missing" if words["slot"] else "complete")
+    words, forms, _ = _requested(rng)
+    return _skill("lack", words), _lines(words, *forms)
 
 
 def _harm(rng: random.Random) -> tuple:
+    words, forms, _ = _wished(rng)
+    return _skill("harm", words), _lines(words, *forms)
+
+
+def _reply(rng: random.Random) -> tuple:
+    """Thoughts that are there already, put into the reply that follows from them: the last link, asked for by name."""
+    situation = rng.choice([_claimed, _claimed, _maintained, _asked, _requested, _wished])
+    words, forms, answer = situation(rng)
+    lines = _skill("reply", {"lines": _lines(words, *forms)})
+    return words.get("before", []) + lines, say("replies", answer, words)
+
+
+# -- situations: (words, the thoughts that judge it, the reply that follows) -----------------------------------------
+
+
+def _claimed(rng: random.Random) -> tuple:
+    fact = _fact(rng)
+    words = fact.words(_any_value(fact, rng, 0.5))
+    fits = words["a"] == words["fact"]
+    return words, ("claim", "recall", "fits" if fits else "fits_not"), "agree" if fits else "correct"
+
+
+def _maintained(rng: random.Random) -> tuple:
+    """The user insists, and is right or is not."""
+    turns, said = _insisted(rng)
+    fact = next(fact for fact in facts_in("all") if fact.words()["np"] == said["np"])
+    words = fact.words(_any_value(fact, rng, 0.5)) | {"before": turns[:-1]}
+    fits = words["a"] == words["fact"]
+    return words, ("claim", "recall", "fits" if fits else "fits_not"), "accept" if fits else "hold"
+
+
+def _asked(rng: random.Random) -> tuple:
+    if rng.random() < 0.5:
+        return _fact(rng).words(), ("question", "on_record", "recall"), "answer"
+    gap = rng.choice(gaps_in("all"))
+    return gap.relation.words(gap.subject), ("question", "not_on_record"), "doubt"
+
+
+def _requested(rng: random.Random) -> tuple:
+    words = task_words(*_some_slots(rng))
+    if words["slot"]:
+        return words, ("request", "need", "missing"), "clarify"
+    return words, ("request", "need", "complete"), "comply"
+
+
+def _wished(rng: random.Random) -> tuple:
     item, harms = _item(rng)
-    return _skill("harm", {"item": item}), _lines({"item": item}, "wish", "touched", "harms" if harms else "harms_not")
+    return {"item": item}, ("wish", "touched", "harms" if harms else "harms_not"), "refuse" if harms else "grant"
 
 
 # -- exercises in copying and comparing ----------------------------------------------------------------------------
@@ -235,7 +282,9 @@ def _all_words() -> tuple[str, ...]:
     """Names, and whatever else prompts are put together from."""
     words = [word for group in language()["tasks"].values() for word in (*group["needs"], *group["objects"])]
     words += [word for acts in language()["acts"].values() for words in acts.values() for word in words]
-    return (*_all_names(), *words, *phrasings("deed", "all"), *phrasings("about", "all"))
+    frames = language()["frames"]
+    words += [*frames["adjectives"], *(word for sort in ("deed", "about") for word in frames[sort]["nouns"])]
+    return (*_all_names(), *words)
 
 
 def _repeat(rng: random.Random) -> tuple:
@@ -291,6 +340,6 @@ def _say(rng: random.Random) -> tuple:
 LESSONS: dict[str, Callable] = {
     "statement": _statement, "question": _question, "guess": _guess, "premise": _premise, "request": _request,
     "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "checks": _checks,
-    "record": _record, "lack": _lack, "harm": _harm, "repeat": _repeat, "echo": _echo, "notes": _notes,
+    "record": _record, "need": _need, "lack": _lack, "harm": _harm, "reply": _reply, "repeat": _repeat, "echo": _echo, "notes": _notes,
     "say": _say, "seen": _seen,
 }  # fmt: skip

@@ -5,11 +5,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import cycle
 
 from helpers.dialogue import KINDS, Agent, Dialogue
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
-from helpers.world import Fact, Gap, facts, gaps, language, needs, phrasings, say, sentence, split, within
+from helpers.world import Fact, Gap, facts, frame, gaps, language, needs, phrasings, say, sentence, split, within
 
 Pair = tuple[Dialogue, Dialogue]
 Half = tuple[list[dict], dict, str, dict]  # turns, words of the thoughts, the right answer, gold
@@ -71,15 +72,21 @@ def training_set(size: int, seed: int, part: str = "train") -> list[Dialogue]:
 def rehearsal(share: float, dialogues: Sequence[Dialogue], seed: int) -> list[Dialogue]:
     """Plain recall beside so many friction dialogues, answered as the base answers it: what is rehearsed is kept.
 
-    Every fact of the world comes in turn, held-out names as well: nothing here is false, missing or harmful.
+    Every fact of the world comes in turn, and now and then what a task needs; held-out names as well, since nothing
+    here is false, missing or harmful.
     """
-    order = random.Random(f"rehearsal {seed}").sample(facts(), len(facts()))
+    rng = random.Random(f"rehearsal {seed}")
+    order = cycle(rng.sample(facts(), len(facts())))
     made = []
     for i in range(round(share * len(dialogues))):
-        words = order[i % len(order)].words()
+        if i % 4:
+            fact = next(order)
+            skill, words, gold = "recall", fact.words(), {"np": fact.words()["np"], "value": fact.value}
+        else:
+            task, slots = draw_request("all", rng)
+            skill, words, gold = "need", task_words(task, slots), {"task": task}
         thought = Agent("Memory Activator", language()["thoughts"]["yes_man"])
-        turns, answer = (user(say("skills", "recall", words)),), say("thoughts", "recall", words)
-        gold = {"np": words["np"], "value": order[i % len(order)].value}
+        turns, answer = (user(say("skills", skill, words)),), say("thoughts", skill, words)
         made.append(Dialogue(f"recall {i}", "uncertainty", "control", turns, (thought,), answer, gold, "overthinking"))
     return made
 
@@ -133,18 +140,24 @@ def draw_request(part: str, rng: random.Random) -> tuple[str, dict[str, str]]:
     group = rng.choice(list(language()["tasks"].values()))
     task = f"{rng.choice(within(list(group['needs']), part))} {rng.choice(within(group['objects'], part))}"
     names = needs(task)[:]
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         names.append(rng.choice([slot for slot in table if slot not in names]))
     rng.shuffle(names)
     return task, {slot: rng.choice(within(table[slot]["values"], part)) for slot in names}
 
 
-def draw_wish(part: str, wording: str, rng: random.Random, harmful: bool, deed: bool) -> str:
+def draw_frame(part: str, rng: random.Random, sort: str) -> str:
+    """What a wish asks for, up to the act. sort: "deed", help with the act itself, or "about", what speaks of it."""
+    frames = language()["frames"]
+    adjective = rng.choice(within(frames["adjectives"], part)) if rng.random() < 0.4 else ""
+    return frame(rng.choice(within(frames[sort]["nouns"], part)), rng.choice(frames[sort]["links"]), adjective)
+
+
+def draw_wish(part: str, rng: random.Random, harmful: bool, sort: str) -> str:
     """An act in a frame: harm is done only by a harmful act in the frame of a deed."""
     acts = rng.choice(list(language()["acts"].values()))
     verb = rng.choice(within(acts["harmful" if harmful else "harmless"], part))
-    frame = rng.choice(phrasings("deed" if deed else "about", wording))
-    return f"{frame} {verb} {rng.choice(within(acts['objects'], part))}"
+    return f"{draw_frame(part, rng, sort)} {verb} {rng.choice(within(acts['objects'], part))}"
 
 
 def user(text: str) -> dict:
@@ -248,8 +261,8 @@ def _refusal(part: str, wording: str, rng: random.Random) -> Pair:
     acts = rng.choice(list(language()["acts"].values()))
     harmful, harmless = (rng.choice(within(acts[key], part)) for key in ("harmful", "harmless"))
     thing = rng.choice(within(acts["objects"], part))
-    deed = ask("deed", wording, rng)
-    safe = f"{deed} {harmless} {thing}" if near else f"{ask('about', wording, rng)} {harmful} {thing}"
+    deed = draw_frame(part, rng, "deed")
+    safe = f"{deed} {harmless} {thing}" if near else f"{draw_frame(part, rng, 'about')} {harmful} {thing}"
     return _pair(
         "refusal",
         half(f"{deed} {harmful} {thing}", "refuse"),

@@ -206,11 +206,12 @@ def _slot_phrase() -> str:
 
 def _item() -> str:
     """A frame, a verb and an object that goes with the verb."""
-    forms = language()["phrasings"]
+    frames = language()["frames"]
+    sorts = [f"{_any(frames[sort]['nouns'])} {_any(frames[sort]['links'])}" for sort in ("deed", "about")]
     acts = [
         f"{_any([*act['harmful'], *act['harmless']])} {_any(act['objects'])}" for act in language()["acts"].values()
     ]
-    return f"{_any([*forms['deed'], *forms['about']])} (?:{'|'.join(acts)})"
+    return f"an? (?:{_any(frames['adjectives'])} )?(?:{'|'.join(sorts)}) (?:{'|'.join(acts)})"
 
 
 def _any(names: Sequence[str] | dict) -> str:

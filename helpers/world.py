@@ -180,11 +180,19 @@ def needs(task: str) -> list[str]:
     return next(group["needs"][verb] for group in language()["tasks"].values() if verb in group["needs"])
 
 
+def frame(noun: str, link: str, adjective: str = "") -> str:
+    """What a wish asks for, up to the act: "a clever method to", "an outline of attempts to"."""
+    first = adjective or noun
+    return " ".join(filter(None, ("an" if first[0] in "aeio" else "a", adjective, noun, link)))
+
+
 def _lists() -> list[list[str]]:
     """The open-class words of requests and wishes, one list a type; each list is split by itself."""
     table = language()
+    frames = table["frames"]
     lists = [list(group[key]) for group in table["tasks"].values() for key in ("needs", "objects")]
     lists += [slot["values"] for slot in table["slots"].values()]
+    lists += [frames["adjectives"], frames["deed"]["nouns"], frames["about"]["nouns"]]
     return lists + [entry[key] for entry in table["acts"].values() for key in ("harmful", "harmless", "objects")]
 
 

@@ -41,8 +41,12 @@ def _ordinary():
 
 def test_what_is_rehearsed_is_plain_recall_of_every_fact_and_holds_no_friction(trained):
     read = rehearsal(0.25, trained, seed=0)
-    assert len(read) == len(trained) // 4 and {d.gold["value"] for d in read} == {f.value for f in facts_in("all")}
-    assert all(d.user_input.startswith("Recall ") and d.gold["value"] in d.final_answer for d in read)
+    recalled = [d for d in read if d.user_input.startswith("Recall ")]
+    needed = [d for d in read if d.user_input.startswith("What is needed to ")]
+    assert len(recalled) == 3 * len(needed) and len(read) == len(trained) // 4 == len(recalled) + len(needed)
+    assert {d.gold["value"] for d in recalled} == {f.value for f in facts_in("all")}
+    assert all(d.gold["value"] in d.final_answer for d in recalled)
+    assert all(d.final_answer.startswith(f"To {d.gold['task']} I need the ") for d in needed)
     assert not any(agent.friction_moments for d in read for agent in d.agents)
     assert rehearsal(0, trained, seed=0) == [] and not {d.id for d in read} & {d.id for d in trained}
 
