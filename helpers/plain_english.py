@@ -2,7 +2,8 @@
 
 A model of 135 million parameters learns the sound of six long thoughts and not the judgement. So three of the personas
 speak, a sentence each: the Problem Framer states the claim, the Memory Activator recalls, the Synthesizer judges. For a
-curated record these sentences come from its gold; at larger scales the whole relay is trained on.
+curated record these sentences come from its gold, and of its reply the first ones are kept, in which it says what it
+does; at larger scales the whole relay and the whole reply are trained on.
 
 The curated prompts are long, and an audience types short ones. So there are short pairs beside them: refusals and
 missing information would else stand on 40 long triggers each, among a thousand short questions about facts.
@@ -10,6 +11,7 @@ missing information would else stand on 40 long triggers each, among a thousand 
 
 import hashlib
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -28,6 +30,7 @@ PREMISES = 2  # pairs for each known fact
 QUESTIONS, CLAIMS = 110, 40  # pairs of questions and of claims that the base does not know the answer to
 EVERY = 4  # one unknown fact in so many is claimed
 HELD_OUT = 3  # of nine forms so many are never trained on
+OPENING = 50  # words of a curated reply at most, in whole sentences
 
 
 def training_set(seed: int = 0) -> list[Dialogue]:
@@ -47,9 +50,22 @@ def training_set(seed: int = 0) -> list[Dialogue]:
 
 
 def curated() -> list[Dialogue]:
-    """Every record of the curated set, with the thoughts cut down to claim, knowledge and verdict."""
+    """Every record of the curated set, its thoughts cut down to claim, knowledge and verdict, its reply to the start."""
     found = [d for flavour in FLAVOURS for d in read_dialogues(FRICTION / f"{flavour}.jsonl")]
-    return [replace(d, agents=_agents(english()["gold"][d.kind][d.role], d.gold)) for d in found]
+    return [
+        replace(d, agents=_agents(english()["gold"][d.kind][d.role], d.gold), final_answer=opening(d.final_answer))
+        for d in found
+    ]
+
+
+def opening(text: str) -> str:
+    """The first sentences of a text, `OPENING` words at most, but always one."""
+    first, *others = re.split(r"(?<=[.?!])\s+", text)
+    for one in others:
+        if len(f"{first} {one}".split()) > OPENING:
+            break
+        first = f"{first} {one}"
+    return first
 
 
 def short() -> list[Dialogue]:

@@ -72,6 +72,14 @@ def test_a_curated_record_keeps_its_reply_and_thinks_in_three_sentences():
     assert len(short) == len(made)
 
 
+def test_of_a_curated_reply_the_first_whole_sentences_are_kept_and_nearly_all_still_say_what_is_asked():
+    made = plain_english.curated()
+    assert sum(len(d.final_answer.split()) <= plain_english.OPENING for d in made) > 0.95 * len(made)
+    passed = [natural.verdict(d, Reply(d.thinking, d.final_answer)).passed for d in made]
+    assert sum(passed) >= 0.9 * len(made)
+    assert plain_english.opening("One. " + "word " * 60 + "end. Two.") == "One."
+
+
 # -- the short set -------------------------------------------------------------------------------------------------
 
 
