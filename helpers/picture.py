@@ -1,7 +1,8 @@
 """A picture for the projector: readable at 1024 x 768 from the last row, and without telling colours apart.
 
 What paints it is a function that takes a figure and a `Look` (light or dark) and returns in words what it shows. `save`
-makes a PNG of it, whole or not at all, with those words inside.
+makes a PNG of it, whole or not at all, with those words inside. `fitted` and `drawable` are for text in it: how much of
+it fits, and what of it the font can draw.
 """
 
 import base64
@@ -9,14 +10,17 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
+from textwrap import wrap
 
 from helpers.errors import UserError
-from helpers.lettering import FONT, fitted
 
 SIZE, DPI = (10.24, 7.68), 100
 LEFT = 0.02  # where titles begin, in widths of the figure
+FONT = "DejaVu Sans"  # matplotlib brings it: the same picture on every machine
+IN_SIGHT = 300  # characters of a reply that can matter in a picture; the page has more of it
+HINTING = 0.95  # on the canvas letters stand on whole pixels, and a line may come out wider than it is by measure
 
 
 @dataclass(frozen=True)
@@ -170,3 +174,42 @@ def contrast(one, other) -> float:
 
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+# -- text in a picture ---------------------------------------------------------------------------------------------
+
+
+def fitted(text: str, width: float, size: float, lines: int, bold: bool = False) -> str:
+    """The text in so many lines at most, none wider than `width` (in points, at a font size in points); cut with " ..".
+
+    It is measured, since letters differ in width and a reply may be in any language.
+    """
+    text = drawable(text)
+    for columns in range(140, 8, -2):
+        wrapped = wrap(text, columns, max_lines=lines, placeholder=" ..") or [""]
+        if max(_width(line, bold) for line in wrapped) * size <= HINTING * width:
+            break
+    return "\n".join(wrapped)
+
+
+def drawable(text: str) -> str:
+    """What a model said, for a picture: one line, no control characters, a box for what the font does not have."""
+    plain = " ".join("".join(c for c in text[:IN_SIGHT] if c.isprintable() or c.isspace()).split())
+    return "".join(c if ord(c) in _glyphs() else "\N{WHITE SQUARE}" for c in plain)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont(FONT)).get_charmap())
+
+
+@lru_cache(1000)
+def _width(line: str, bold: bool) -> float:
+    """In ems: times the size of the font in points, the width in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=FONT, size=100, weight="bold" if bold else "normal")
+    return text_to_path.get_text_width_height_descent(line, font, False)[0] / 100

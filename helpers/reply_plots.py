@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from helpers.dialogue import ROLES
 from helpers.digits import short
-from helpers.lettering import drawable, fitted
-from helpers.picture import LEFT, Look, across, frame
+from helpers.picture import LEFT, Look, across, drawable, fitted, frame
 from helpers.report_plots import bar, base_and_tuned
 from helpers.report_words import base_to_tuned, small_print, value, why, worst_of
 from helpers.scoring import RIGHT_KIND
