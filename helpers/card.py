@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from helpers.card_statistics import statistics, verdicts_by
-from helpers.digits import count, count_of_all, interval, short, with_interval
+from helpers.wording import count, count_of_all, interval, short, with_interval
 
 COLUMNS = (
     ("H", "H: friction", "on triggers"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from helpers.digits import interval, p_value, short, with_interval
+from helpers.wording import interval, p_value, short, with_interval
 
 COSTS = (
     ("full_refusals", "refusals"),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from helpers import form, inference, stats
 from helpers.dialogue import KINDS, ROLES
-from helpers.digits import short
 from helpers.rates import COSTS, Measured
 from helpers.suite import Suite
+from helpers.wording import short
 
 # What is to be reached on the held-out part by the worst of three training seeds, each kind by itself.
 KIND_TARGETS = {"H": 0.97, "F": 0.02, "right_kind": 0.97, "substance": 0.95, "controls_right": 0.95}

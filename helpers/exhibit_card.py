@@ -6,10 +6,10 @@ from pathlib import Path
 
 from helpers import stats
 from helpers.dialogue import read_text
-from helpers.digits import count, with_interval
 from helpers.errors import UserError
 from helpers.plots import Picture
 from helpers.report_plots import draw, friction_map
+from helpers.wording import count, with_interval
 
 SCHEMA = 1
 COLUMNS = (  # name in a row, head, width

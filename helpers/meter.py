@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from helpers.budget import Budget
+from helpers.wording import span
 
 OFTEN = 0.1  # seconds between two writings of the line
 BAR = 20  # characters
@@ -69,11 +70,3 @@ class Meter:
         if self._open:
             print(flush=True)
             self._open = False
-
-
-def span(seconds: float) -> str:
-    """A length of time as one says it: "45 s", "3 min", "2 h 10 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -13,11 +13,9 @@ from helpers.card import card
 from helpers.chat import Reply
 from helpers.contrast import Tier
 from helpers.dialogue import Dialogue
-from helpers.digits import count_of_all, short, with_interval
 from helpers.engines import Transformers
 from helpers.errors import UserError
 from helpers.generate import load, replies_file
-from helpers.meter import span
 from helpers.model import Model, Progress
 from helpers.natural_suite import CAP, Answers, NaturalSuite
 from helpers.plain_english import LAPTOP
@@ -25,6 +23,7 @@ from helpers.rates import Judged, Measured, pair_scores
 from helpers.report_file import hash_of, write_report
 from helpers.scale import ROOT, SCALES, run_dir
 from helpers.stats import no_rate
+from helpers.wording import count_of_all, short, span, with_interval
 
 TIER = Tier("gold-anchored")
 SHIPPED_LABELS = LAPTOP / "labels.csv"

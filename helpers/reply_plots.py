@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 from helpers.dialogue import ROLES
-from helpers.digits import short
 from helpers.picture import LEFT, Look, across, drawable, fitted, frame
 from helpers.report_plots import bar, base_and_tuned
-from helpers.report_words import base_to_tuned, small_print, value, why, worst_of
 from helpers.scoring import RIGHT_KIND
+from helpers.wording import base_to_tuned, short, small_print, value, why, worst_of
 
 KEPT = (("facts, held out", "facts"), ("facts, all", "facts_all"), ("corrections taken", "corrections"))
 FORMS = (("words", "words, median"), ("list", "share with a list"), ("hedge", "share with a hedge"))

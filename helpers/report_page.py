@@ -8,12 +8,11 @@ from pathlib import Path
 
 from helpers import reply_plots, report_plots
 from helpers.dialogue import write_text
-from helpers.digits import p_value, short
 from helpers.errors import UserError
 from helpers.pages import Block, Heading, Shown, Table, Text, html, markdown
 from helpers.picture import DARK, LIGHT, Look, Picture
 from helpers.report_file import SCHEMA
-from helpers.report_words import between, conclusion, tier, value, why, worst_of
+from helpers.wording import between, conclusion, p_value, short, tier, value, why, worst_of
 
 TITLE = "The friction report card"
 PICTURES = (

@@ -12,8 +12,8 @@ from textwrap import shorten
 
 from helpers.errors import UserError
 from helpers.picture import LIGHT, Look, Picture, contrast, frame, save, unmeasured
-from helpers.report_words import base_to_tuned, conclusion, counted, small_print, value, why, worst_of
 from helpers.scoring import LABELS
+from helpers.wording import base_to_tuned, conclusion, counted, small_print, value, why, worst_of
 
 
 def draw(paint: Callable[..., str], report: dict, out: Path, look: Look = LIGHT) -> Picture:

@@ -13,7 +13,6 @@ from helpers.dialogue import KINDS
 from helpers.errors import UserError
 from helpers.generate import load, replies_file
 from helpers.matching import KEYS, match, read_rows
-from helpers.meter import span
 from helpers.model import Model
 from helpers.natural_report import cap_of, say
 from helpers.natural_suite import PROMPTS, STAGE, Answers, NaturalSuite, read_pairs, suite_of
@@ -21,6 +20,7 @@ from helpers.rates import Measured
 from helpers.report import label_of
 from helpers.scale import ROOT
 from helpers.scenarios import Pair
+from helpers.wording import span
 
 FOLDER = ROOT / "runs" / "versus"
 WHOLE, FEW = 24, 6  # pairs of the stage set: all, and where that would take long

@@ -1,9 +1,7 @@
 """The line of progress: rate, cost, time left."""
 
-import pytest
-
 from helpers.budget import Budget, Price
-from helpers.meter import Meter, span
+from helpers.meter import Meter
 
 
 def test_ten_lines_in_all_with_rate_cost_and_time_left():
@@ -24,11 +22,6 @@ def test_what_was_done_before_does_not_count_as_speed():
     meter._begun -= 10
     meter.show(91, 4)
     assert "91 of 100 records, 0.1 a second, 4 set aside, 0 tokens, 50 s left" in said[0]
-
-
-@pytest.mark.parametrize("seconds, words", [(0.4, "0 s"), (89, "89 s"), (150, "2 min"), (7800, "2 h 10 min")])
-def test_a_length_of_time_is_said_as_one_says_it(seconds, words):
-    assert span(seconds) == words
 
 
 def test_on_a_terminal_one_line_is_written_over(monkeypatch, capsys):

@@ -1,6 +1,8 @@
+"""How numbers are written, and how what stands in a report is said."""
+
 import pytest
 
-from helpers import report_words
+from helpers import wording
 from helpers.stats import no_rate, rate
 
 REPORT = {
@@ -12,7 +14,7 @@ REPORT = {
 
 
 def test_the_small_print_says_when_how_many_and_that_a_tier_without_labels_is_not_validated():
-    assert report_words.small_print(REPORT) == (
+    assert wording.small_print(REPORT) == (
         "Measured on 2026-11-22: 24 pairs, the stage subset, one seed. Verdicts: gold-anchored, not validated."
     )
 
@@ -20,19 +22,19 @@ def test_the_small_print_says_when_how_many_and_that_a_tier_without_labels_is_no
 def test_the_agreement_of_a_tier_stands_beside_its_name():
     agreement = {"n": 120, "kappa": {"value": 0.82, "low": 0.7, "high": 0.9}}
     tier = {"name": "gold-anchored", "agreement": agreement, "validated": True}
-    assert report_words.tier(REPORT | {"tier": tier}) == "gold-anchored, kappa .82 (.70 to .90) against 120 labels"
+    assert wording.tier(REPORT | {"tier": tier}) == "gold-anchored, kappa .82 (.70 to .90) against 120 labels"
 
 
 def test_a_number_that_is_missing_is_never_a_zero():
     missing = no_rate("nothing was asked")
-    assert report_words.value(missing) == report_words.value(missing, True) == "not measured"
-    assert report_words.counted(missing) == "not measured"
-    assert report_words.why(rate(1, 2), missing) == "not measured: nothing was asked"
-    assert report_words.value(rate(0, 24), True) == ".00 (.00 to .14)"
+    assert wording.value(missing) == wording.value(missing, True) == "not measured"
+    assert wording.counted(missing) == "not measured"
+    assert wording.why(rate(1, 2), missing) == "not measured: nothing was asked"
+    assert wording.value(rate(0, 24), True) == ".00 (.00 to .14)"
 
 
 def test_no_interval_is_written_as_if_it_had_no_width():
-    assert report_words.value({"value": 0.0, "low": -0.002, "high": 0.002}, True) == ".00 (-.002 to .002)"
+    assert wording.value({"value": 0.0, "low": -0.002, "high": 0.002}, True) == ".00 (-.002 to .002)"
 
 
 @pytest.mark.parametrize(
@@ -45,9 +47,14 @@ def test_no_interval_is_written_as_if_it_had_no_width():
     ],
 )
 def test_a_test_shows_better_worse_or_nothing(test, said):
-    assert report_words.conclusion(test) == said
+    assert wording.conclusion(test) == said
 
 
 def test_several_trainings_are_named_by_the_worst():
-    assert report_words.worst_of(REPORT) == ""
-    assert report_words.worst_of({"seeds": {"training": 3}}) == " (worst of 3)"
+    assert wording.worst_of(REPORT) == ""
+    assert wording.worst_of({"seeds": {"training": 3}}) == " (worst of 3)"
+
+
+@pytest.mark.parametrize("seconds, words", [(0.4, "0 s"), (89, "89 s"), (150, "2 min"), (7800, "2 h 10 min")])
+def test_a_length_of_time_is_said_as_one_says_it(seconds, words):
+    assert wording.span(seconds) == words
