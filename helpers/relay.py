@@ -10,12 +10,11 @@ from dataclasses import replace
 from functools import partial
 
 from helpers import __version__, local_provider
-from helpers.budget import CapReached
+from helpers.budget import CapReached, Meter
 from helpers.calls import Declined, Line, Unanswered
 from helpers.dialogue import Agent, Dialogue, check
 from helpers.errors import UserError
 from helpers.journal import Answer, Journal
-from helpers.meter import Meter
 from helpers.personas import PERSONAS, STEPS, again, messages
 from helpers.shelf import Shelf
 from helpers.turns import FinalAnswer, Invalid, Turn, parse

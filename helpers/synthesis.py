@@ -16,12 +16,11 @@ from itertools import islice
 from pathlib import Path
 
 from helpers import local_provider
-from helpers.budget import REPLY, THOUGHT, Budget, Price, price_of, usual_prompt
+from helpers.budget import REPLY, THOUGHT, Budget, Meter, Price, price_of, usual_prompt
 from helpers.calls import Line, Patience, check_model
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.journal import Journal, alone, beside
-from helpers.meter import Meter
 from helpers.personas import PERSONAS, PROMPT_VERSION, STEPS, fingerprint, messages
 from helpers.relay import Run
 from helpers.scale import ROOT
