@@ -23,9 +23,9 @@ from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.journal import Answer, Journal, alone
 from helpers.judge import criterion, ruled
+from helpers.relay import Invalid, parse
 from helpers.scoring import Verdict
 from helpers.synthesis import in_own_loop
-from helpers.turns import Invalid, parse
 
 READ = 6_000  # characters of a reply, and of the conversation's end, that are read
 CONCURRENCY = 8

@@ -12,9 +12,9 @@ from helpers.budget import Budget, Price
 from helpers.calls import Declined, Line, Patience, Unanswered, check_model, redact, retry_after
 from helpers.errors import UserError
 from helpers.personas import messages
+from helpers.relay import Turn
 from helpers.scenarios import pairs
 from helpers.stand_in import Reply, StandIn, speak
-from helpers.turns import Turn
 
 ASKED = messages(pairs("refusal", "train", 1, seed=0)[0][0], [])
 
