@@ -21,9 +21,8 @@ from helpers.budget import CapReached, Meter
 from helpers.calls import Declined, Line, Unanswered
 from helpers.dialogue import Agent, Dialogue, check
 from helpers.errors import UserError
-from helpers.journal import Answer, Journal
+from helpers.journal import Answer, Journal, Shelf
 from helpers.personas import PERSONAS, STEPS, again, messages
-from helpers.shelf import Shelf
 
 Shape = TypeVar("Shape", bound=BaseModel)
 LONGEST = 1500  # characters; one to three sentences are a fifth of it

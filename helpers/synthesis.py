@@ -20,11 +20,10 @@ from helpers.budget import REPLY, THOUGHT, Budget, Meter, Price, price_of, usual
 from helpers.calls import Line, Patience, check_model
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
-from helpers.journal import Journal, alone, beside
+from helpers.journal import Journal, Shelf, alone, beside
 from helpers.personas import PERSONAS, PROMPT_VERSION, STEPS, fingerprint, messages
 from helpers.relay import Run
 from helpers.scale import ROOT
-from helpers.shelf import Shelf
 from helpers.sources import pocket_scenarios, read_scenarios
 
 COUNT = 400
