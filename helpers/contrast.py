@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from helpers import form, inference, stats
+from helpers import inference, stats
 from helpers.dialogue import KINDS, ROLES
-from helpers.rates import COSTS, Measured
+from helpers.rates import COSTS, Measured, form
 from helpers.suite import Suite
 from helpers.wording import short
 
@@ -149,7 +149,7 @@ def forms(asked: Suite, measured: Measured) -> dict:
     pairs = [pair for group in asked.pairs.values() for pair in group]
     said = iter(measured.replies)
     replies = [(next(said), next(said)) for _ in pairs]
-    return {role: form.form([pair[i] for pair in replies]) for i, role in enumerate(ROLES)}
+    return {role: form([pair[i] for pair in replies]) for i, role in enumerate(ROLES)}
 
 
 def examples(asked: Suite, measured: dict[str, Measured], pairs: int = 2, longest: int = 2000) -> list[dict]:
