@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from helpers import artefacts, checkpoints, plain_english, smollm2
+from helpers.checkpoints import train
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.scenarios import rehearsal
 from helpers.trainer import build, engine_of, rounds
-from helpers.watch import train
 
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
 

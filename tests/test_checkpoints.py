@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 import tiny
 
-from helpers import finetune, smollm2, watch
+from helpers import checkpoints, finetune, smollm2
+from helpers.checkpoints import FIRST
 from helpers.scale import SCALES
 from helpers.trainer import in_batches
-from helpers.watch import FIRST
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def dialogues():
 def test_a_run_stops_in_time_and_says_what_it_left_out(scale, dialogues, tmp_path, monkeypatch):
     rates, said, clock = [], [], [0.0]
     build = finetune.build
-    monkeypatch.setattr(watch, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     def watched(*arguments):
         from transformers import TrainerCallback
