@@ -14,8 +14,7 @@ from helpers import near, prose
 from helpers.dialogue import KINDS, Dialogue
 from helpers.errors import UserError
 from helpers.lint import RECORD_RULES
-from helpers.rules import RULES, Entry, Fault, Rules, rules_for
-from helpers.schema import Reading, read
+from helpers.schema import RULES, Entry, Fault, Reading, Rules, read, rules_for
 from helpers.terminal import safe
 
 SHOWN = 8  # reasons a rule in the table; all line numbers are shown

@@ -12,9 +12,8 @@ from helpers import curation
 from helpers.dialogue import FLAVOURS, KINDS, ROLES, Dialogue, read_dialogues, read_text, write_text
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
-from helpers.rules import RULES
 from helpers.scale import ROOT
-from helpers.schema import read
+from helpers.schema import RULES, read
 
 DATA = ROOT / "data_samples"
 SETTINGS = Path(__file__).parent / "settings.toml"

@@ -18,7 +18,7 @@ from helpers.chat import END_THINK, Reply
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.model import Model, Progress
-from helpers.rules import POCKET_GOLD
+from helpers.schema import POCKET_GOLD
 from helpers.scoring import Verdict
 
 READ = 1_500  # characters of a reply, and of the user's last turn, that are read

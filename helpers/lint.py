@@ -12,7 +12,7 @@ from helpers import prose
 from helpers.dialogue import Dialogue, check
 from helpers.personas import PERSONAS
 from helpers.refusals import evidence
-from helpers.rules import EMPTY_GOLD, OPEN_LICENCES, Entry
+from helpers.schema import EMPTY_GOLD, OPEN_LICENCES, Entry
 
 ALIKE, INSIDE = 0.5, 0.8  # share of all words of two thoughts that both hold; of the shorter one's words
 APOLOGY = re.compile(r"(?:I'm |I am |I’m )?(?:very |so )?sorry\b", re.IGNORECASE)

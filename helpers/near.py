@@ -7,7 +7,7 @@ from helpers import prose
 from helpers.dialogue import Dialogue
 from helpers.likeness import Index, grams
 from helpers.lint import asked
-from helpers.rules import Entry
+from helpers.schema import Entry
 
 OPENING = 4  # words
 THOUGHT_OPENING, THOUGHTS_ALIKE = 3, 4  # so many words may open so many thoughts

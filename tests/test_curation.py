@@ -15,9 +15,9 @@ from helpers import __main__ as cli
 from helpers import curation, schema
 from helpers.dialogue import FLAVOURS, KINDS, from_json, to_json
 from helpers.errors import UserError
-from helpers.rules import RULES
 from helpers.scale import ROOT
 from helpers.scenarios import training_set
+from helpers.schema import RULES
 
 DATA = ROOT / "data_samples"
 SHIPPED = [path for pattern in ("*.jsonl", "friction/*.jsonl", "evaluation/*.jsonl") for path in DATA.glob(pattern)]

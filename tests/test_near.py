@@ -6,7 +6,7 @@ from salad import salad, salad_set
 
 from helpers import near
 from helpers.dialogue import Agent
-from helpers.rules import NATURAL, POCKET, Entry
+from helpers.schema import NATURAL, POCKET, Entry
 
 RNG = random.Random(1)
 

@@ -11,7 +11,7 @@ from helpers.chat import Reply
 from helpers.dialogue import ROLES, check
 from helpers.natural_suite import PLAIN, PROMPTS, STAGE
 from helpers.plain_english import facts_of
-from helpers.rules import NATURAL_GOLD, Entry, Rules
+from helpers.schema import NATURAL_GOLD, Entry, Rules
 
 # What is asked of the short set: its thoughts are made from its gold by three patterns, so no rule on thoughts fits.
 SHORT = Rules("short", NATURAL_GOLD, answer=(15, 60), skips=frozenset({"personas", "moments", "thoughts", "pairs"}))
