@@ -1,21 +1,30 @@
-"""Replies from a model: `load` it by name, then ask for `replies`, a `stream`, or a `replies_file`."""
+"""Replies from a model: `load` it by name, then ask for `replies`, a `stream`, or a `replies_file`.
+
+The first decode of a GGUF file on a machine is tried in a child process: native code can crash, a kernel must not.
+"""
 
 import hashlib
 import json
 import os
+import platform
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import adapters, chat, remote, smollm2
-from helpers.artefacts import REPAIR, base_named, check, find, identity, parts
+from helpers.artefacts import REPAIR, ROOT, base_named, check, find, identity, parts
 from helpers.chat import SMOLLM2_TEMPLATE
-from helpers.dialogue import Dialogue
+from helpers.dialogue import Dialogue, write_text
 from helpers.engines import LlamaCpp, Transformers, llama_cpp
 from helpers.errors import UserError
-from helpers.first_decode import first_decode_works
 from helpers.model import MAX_NEW_TOKENS, Model, Progress
 from helpers.qwen2 import Qwen2, fits
+
+NOTES = ROOT / "runs" / "first_decode.json"
+CHILD = "import sys; from helpers.generate import decode_once; decode_once(sys.argv[1])"
+EXPLAINED = 3  # exit status of the child when its last line is meant for the user
 
 
 def load(name: str | Path, quick: bool = False) -> Model | remote.Remote:
@@ -133,3 +142,49 @@ def _read_replies(path: Path) -> dict[str, chat.Reply]:
                 f"{path}, line {number}: not a reply. Delete the line, or the file; what is missing is made again."
             ) from None
     return known
+
+
+# -- the first decode on a machine ---------------------------------------------------------------------------------
+
+
+def first_decode_works(path: Path, notes: Path = NOTES) -> str:
+    """Decode one token in a child process: "" when it works, else a sentence that names the file and the reason.
+
+    It can crash, depending on CPU and build (llama.cpp issue 20824), and would take a notebook's kernel with it.
+    A success is noted for this machine, this build and this file, and not tried again.
+    """
+    api = llama_cpp()
+    machine = [platform.node(), platform.processor(), api.llama_print_system_info().decode(), identity(path)]
+    key = hashlib.sha256(json.dumps(machine).encode()).hexdigest()
+    known = _notes(notes)
+    if key in known:
+        return ""
+    try:
+        command = [sys.executable, "-c", CHILD, str(path.resolve())]
+        child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=120)
+    except subprocess.TimeoutExpired:
+        return f"{path}: llama.cpp did not decode one token in two minutes."
+    if child.returncode:
+        said = (child.stderr.strip() or "it crashed, saying nothing").splitlines()[-1]
+        if child.returncode == EXPLAINED:
+            return said
+        status = f"exit status {child.returncode}"
+        return f"{path}: llama.cpp failed at its first decode on this machine ({status}): {said}. All but GGUF works."
+    write_text(notes, json.dumps([*known, key]))
+    return ""
+
+
+def decode_once(path: str) -> None:
+    """What the child process of `first_decode_works` does."""
+    try:
+        next(LlamaCpp(path, Path(path)).greedy([1, 2, 3], 1))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(EXPLAINED)
+
+
+def _notes(path: Path) -> list[str]:
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return []  # a note that cannot be read costs one more try

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import engines, export, first_decode, generate
+from helpers import engines, export, generate
 from helpers.artefacts import ROOT
 from helpers.errors import UserError
 from helpers.scenarios import user
@@ -134,14 +134,14 @@ except UserError as error:
 
 def test_a_first_decode_that_works_is_tried_once(f16, tmp_path, monkeypatch):
     notes = tmp_path / "notes.json"
-    assert first_decode.first_decode_works(f16, notes) == ""
-    monkeypatch.setattr(first_decode, "CHILD", "raise SystemExit('tried again')")
-    assert first_decode.first_decode_works(f16, notes) == ""
+    assert generate.first_decode_works(f16, notes) == ""
+    monkeypatch.setattr(generate, "CHILD", "raise SystemExit('tried again')")
+    assert generate.first_decode_works(f16, notes) == ""
 
 
 def test_a_crash_in_native_code_ends_the_child_and_not_this_process(f16, tmp_path, monkeypatch):
-    monkeypatch.setattr(first_decode, "CHILD", "import ctypes; ctypes.string_at(0)")
-    reason = first_decode.first_decode_works(f16, tmp_path / "notes.json")
+    monkeypatch.setattr(generate, "CHILD", "import ctypes; ctypes.string_at(0)")
+    reason = generate.first_decode_works(f16, tmp_path / "notes.json")
     assert "failed at its first decode" in reason
     assert not (tmp_path / "notes.json").exists()
 
