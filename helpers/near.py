@@ -5,8 +5,8 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from helpers import prose
 from helpers.dialogue import Dialogue
-from helpers.likeness import Index, grams
 from helpers.lint import asked
+from helpers.prose import Index, grams
 from helpers.schema import Entry
 
 OPENING = 4  # words
