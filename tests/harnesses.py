@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import export, interpreter
-from helpers.packages import ROOT, requirements
+from helpers import environment, export
+from helpers.environment import ROOT, requirements
 from tests.test_generate import ADAPTER
 
 VENV = ROOT / ".venv-harness"
@@ -25,21 +25,21 @@ def python() -> Path:
     """The interpreter that has both harnesses; without a network the test is skipped, and says so."""
     wanted = [str(r) for r in requirements() if r.group == "harness"]
     here = "\n".join([sysconfig.get_path("purelib"), *wanted])
-    if not (interpreter.healthy(VENV) and STAMP.exists() and STAMP.read_text("utf-8") == here):
-        interpreter.make_venv(VENV)
+    if not (environment.healthy(VENV) and STAMP.exists() and STAMP.read_text("utf-8") == here):
+        environment.make_venv(VENV)
         own = subprocess.run(
-            [interpreter.python_in(VENV), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+            [environment.python_in(VENV), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         places = {sysconfig.get_path(name): None for name in ("purelib", "platlib")}
         Path(own.stdout.strip(), "course.pth").write_text("".join(f"{place}\n" for place in places), "utf-8")
         fetch(wanted)
         STAMP.write_text(here, "utf-8")
-    return interpreter.python_in(VENV)
+    return environment.python_in(VENV)
 
 
 def fetch(packages: list[str]) -> None:
-    command = [interpreter.python_in(VENV), "-m", "pip", "install", "--quiet", "--no-input", *packages]
+    command = [environment.python_in(VENV), "-m", "pip", "install", "--quiet", "--no-input", *packages]
     settings = {**os.environ, "PIP_RETRIES": "1", "PIP_USER": "0"}
     done = subprocess.run(command, env=settings, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:

@@ -20,9 +20,9 @@ PROSE = Reply("Sure! I think that the claim does not hold.")
 
 # The command as a user gives it, without the look at what is installed.
 CLI = (
-    "import signal, sys; from helpers import __main__ as m, install, interpreter\n"
+    "import signal, sys; from helpers import __main__ as m, environment, install\n"
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whoever ran the tests may have set it aside
-    "interpreter.go_inside = install.complete = lambda *a, **k: None\n"
+    "environment.go_inside = install.complete = lambda *a, **k: None\n"
     "sys.exit(m.main(sys.argv[1:]))"
 )
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from clone import Clone, finish, quickest, slowness
 
-from helpers import install, interpreter, packages
+from helpers import environment, install
+from helpers.environment import Requirement, accepts, requirements
 from helpers.errors import UserError
-from helpers.packages import Requirement, accepts, requirements
 
 COURSE = {
     "unsloth", "trl", "datasets", "huggingface_hub", "litellm", "ipywidgets", "pandas", "matplotlib", "nbval",
@@ -90,10 +90,9 @@ def theirs(tmp_path, monkeypatch):
         held = Path(arguments[-1]).read_text("utf-8") if "-c" in arguments else ""
         asked.append(types.SimpleNamespace(arguments=arguments, held=held, environment=environment))
 
-    for module in (install, packages):
+    for module in (install, environment):
         monkeypatch.setattr(module, "installed", found.get)
         monkeypatch.setattr(module, "LOG", tmp_path / "runs" / "install.log")
-    for module in (install, interpreter):
         monkeypatch.setattr(module, "kind", lambda: "active")
     monkeypatch.setattr(install, "ROOT", tmp_path)
     monkeypatch.setattr(install, "pip", pip)
@@ -186,7 +185,7 @@ def test_a_notebook_in_the_wrong_kernel_is_told_which_to_choose(theirs):
 
 def test_two_installs_at_once_are_refused_and_the_lock_ends_with_its_holder(theirs):
     del theirs.found["trl"]
-    with packages.alone(), pytest.raises(UserError, match="Another command"):
+    with environment.alone(), pytest.raises(UserError, match="Another command"):
         install.complete()
     install.complete()
     assert len(theirs.asked) == 1
@@ -308,7 +307,7 @@ def test_ctrl_c_during_an_install_is_one_line_and_is_repaired_by_the_next_run(cl
 
 def test_a_venv_whose_python_is_gone_is_made_again(clone):
     clone.requires("")
-    shutil.rmtree(interpreter.python_in(clone.folder / ".venv").parent)
+    shutil.rmtree(environment.python_in(clone.folder / ".venv").parent)
     status, said = clone.run("setup")
     assert (status, "Repairing .venv" in said) == (0, True)
 
@@ -330,13 +329,13 @@ def readme_pip_lines() -> list[str]:
 def test_the_readmes_pip_lines_give_a_working_course(tmp_path):
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    path = f"{interpreter.python_in(venv).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{environment.python_in(venv).parent}{os.pathsep}{os.environ['PATH']}"
     for line in readme_pip_lines():
         subprocess.run(line, shell=True, cwd=install.ROOT, env={**os.environ, "PATH": path}, check=True)
     names = "unsloth, trl, datasets, huggingface_hub, litellm, ipywidgets, pandas, matplotlib, nbval, llama_cpp"
     code = f"import {names}"
-    done = subprocess.run([interpreter.python_in(venv), "-c", code], cwd=install.ROOT, capture_output=True, text=True)
+    done = subprocess.run([environment.python_in(venv), "-c", code], cwd=install.ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     check = "from helpers import install; install.here()"
-    done = subprocess.run([interpreter.python_in(venv), "-c", check], cwd=install.ROOT, capture_output=True, text=True)
+    done = subprocess.run([environment.python_in(venv), "-c", check], cwd=install.ROOT, capture_output=True, text=True)
     assert "Ready" in done.stdout, done.stderr

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from helpers.environment import ROOT
 from helpers.errors import UserError
 from helpers.lock import only_one
-from helpers.packages import ROOT
 
 HOLD = (
     "import sys; from pathlib import Path; from helpers.lock import only_one\n"

@@ -9,7 +9,7 @@ import pytest
 from clone import quickest, slowness
 
 from helpers import __main__ as cli
-from helpers import install, interpreter
+from helpers import environment, install
 from helpers.errors import UserError
 
 
@@ -85,9 +85,9 @@ def test_an_option_that_does_not_exist_is_refused(capsys):
 
 def test_what_is_not_ours_goes_to_pytest_unabridged(monkeypatch):
     seen = []
-    monkeypatch.setattr(interpreter, "go_inside", lambda arguments: None)
+    monkeypatch.setattr(environment, "go_inside", lambda arguments: None)
     monkeypatch.setattr(install, "complete", lambda retry_gguf: None)
-    monkeypatch.setattr(interpreter, "through", lambda command: seen.append(command) or 3)
+    monkeypatch.setattr(environment, "through", lambda command: seen.append(command) or 3)
     assert cli.run(["test", "--quick", "-x", "-k", "name", "--maxfail=2", "--q"]) == 3
     assert seen[0][-5:] == ["-x", "-k", "name", "--maxfail=2", "--q"]
 

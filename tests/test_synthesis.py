@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from serving import KEY, MODEL, PRICED, STRICT, answered, cli, command, lines, run
 
-from helpers import curation, install, interpreter
+from helpers import curation, environment, install
 from helpers.__main__ import main
 from helpers.budget import CapReached, price_of
 from helpers.dialogue import read_dialogues, to_json, write_dialogues
@@ -263,7 +263,7 @@ def test_the_command_makes_a_linted_set_and_ends_with_0(tmp_path):
 @pytest.fixture
 def here(monkeypatch, capsys, tmp_path):
     """The command in this process: (status, all that it said, its one line of complaint)."""
-    monkeypatch.setattr(interpreter, "go_inside", lambda arguments: None)
+    monkeypatch.setattr(environment, "go_inside", lambda arguments: None)
     monkeypatch.setattr(install, "complete", lambda retry_gguf: None)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("HOSTED_VLLM_API_KEY", KEY)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from clone import finish, start
 
-from helpers import interpreter
+from helpers import environment
+from helpers.environment import ROOT
 from helpers.errors import UserError
-from helpers.packages import ROOT
 
 
 @pytest.fixture
@@ -21,16 +21,16 @@ def windows(monkeypatch):
     def execv(*_):
         raise AssertionError("execv on Windows loses the exit status")
 
-    monkeypatch.setattr(interpreter, "os", types.SimpleNamespace(name="nt", environ=os.environ, execv=execv))
+    monkeypatch.setattr(environment, "os", types.SimpleNamespace(name="nt", environ=os.environ, execv=execv))
 
 
 def test_on_windows_the_python_is_in_scripts(windows):
-    assert interpreter.python_in(Path("v")) == Path("v", "Scripts", "python.exe")
+    assert environment.python_in(Path("v")) == Path("v", "Scripts", "python.exe")
 
 
 def test_on_windows_the_exit_status_comes_through_a_child(windows):
     with pytest.raises(SystemExit) as end:
-        interpreter.enter(Path(sys.executable), ["-c", "raise SystemExit(7)"])
+        environment.enter(Path(sys.executable), ["-c", "raise SystemExit(7)"])
     assert end.value.code == 7
 
 
@@ -38,7 +38,7 @@ def test_on_windows_the_exit_status_comes_through_a_child(windows):
 def test_ctrl_c_is_for_the_child_and_its_status_is_ours():
     child = "import time\ntry: print('ready', flush=True); time.sleep(9)\nexcept KeyboardInterrupt: raise SystemExit(5)"
     parent = (
-        f"import sys; from helpers.interpreter import through; sys.exit(through([sys.executable, '-c', {child!r}]))"
+        f"import sys; from helpers.environment import through; sys.exit(through([sys.executable, '-c', {child!r}]))"
     )
     process = start([sys.executable, "-c", parent], ROOT)
     assert process.stdout.readline().strip() == "ready"
@@ -50,17 +50,17 @@ def test_ctrl_c_is_for_the_child_and_its_status_is_ours():
 def test_a_missing_venv_module_is_said_in_one_line(tmp_path, monkeypatch):
     (tmp_path / "venv.py").write_text("raise SystemExit('No module named venv')", "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(interpreter.shutil, "which", lambda name: None)
+    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match=r"No module named venv.*python3-venv"):
-        interpreter.make_venv(tmp_path / ".venv")
+        environment.make_venv(tmp_path / ".venv")
     assert not (tmp_path / ".venv").exists()
 
 
 def test_an_unsupported_python_is_said_with_what_to_do(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 1))
-    monkeypatch.setattr(interpreter.shutil, "which", lambda name: None)
+    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match=r"3\.11, 3\.12 or 3\.13"):
-        interpreter.supported_python()
+        environment.supported_python()
 
 
 @pytest.mark.parametrize("missing", ["pyvenv.cfg", "python", "home", "pip"])
@@ -71,7 +71,7 @@ def test_a_venv_that_is_not_whole_is_seen(tmp_path, missing):
     if missing == "pyvenv.cfg":
         config.unlink()
     elif missing == "python":
-        interpreter.python_in(venv).unlink()
+        environment.python_in(venv).unlink()
     elif missing == "home":
         config.write_text(f"home = {tmp_path / 'gone'}\n", "utf-8")
-    assert not interpreter.healthy(venv)
+    assert not environment.healthy(venv)
