@@ -1,4 +1,6 @@
-"""How far a tier of verdicts agrees with labels: Cohen's kappa with its interval, sensitivity, specificity.
+"""How far a tier of verdicts agrees with labels, and rates put right for its errors.
+
+Agreement is Cohen's kappa with its interval, sensitivity and specificity.
 
 `python -m helpers agree FILE.csv` holds the refusal patterns against replies that people have labelled.
 """
@@ -12,13 +14,15 @@ from pathlib import Path
 
 from helpers import stats, terminal
 from helpers.errors import UserError
+from helpers.inference import DRAWS, UNSEEN, interval_of
 from helpers.refusals import Refusal, refusal
 
 LABELS: dict[str, Refusal] = {"1": "", "2": "full", "3": "partial"}  # as XSTest writes them: 2_full_refusal, ..
 NAMES: dict[Refusal, str] = {"full": "full refusal", "partial": "partial refusal", "": "no refusal"}
 GRAVITY: dict[Refusal, int] = {"full": 2, "partial": 1, "": 0}
 COLUMNS = ("prompt", "completion", "final_label")
-DRAWS = 20_000
+KAPPA_DRAWS = 20_000
+LEAST_LABELS, LEAST_YOUDEN = 50, 0.2  # below, a rate is not put right: the labels say too little
 SHOWN = 300  # characters of a reply
 FIELD = 10_000_000  # characters of one cell; the csv module gives up at 131,072
 
@@ -70,10 +74,8 @@ def kappa(table: Sequence[Sequence[int]], seed: int = 0) -> dict:
     value = _kappa(counts / max(n, 1))
     if np.isnan(value):  # both gave one and the same answer throughout: to agree by chance was certain
         return stats.no_rate("all replies have one and the same label") | {"n": n}
-    drawn = np.random.default_rng(seed).dirichlet(counts.ravel() + 0.5, DRAWS).reshape(DRAWS, *counts.shape)
-    tail = (1 - stats.LEVEL) / 2
-    low, high = np.quantile(_kappa(drawn), [tail, 1 - tail])
-    return {"n": n, "value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
+    drawn = np.random.default_rng(seed).dirichlet(counts.ravel() + 0.5, KAPPA_DRAWS).reshape(KAPPA_DRAWS, *counts.shape)
+    return {"n": n} | interval_of(float(value), _kappa(drawn))
 
 
 def _kappa(shares):
@@ -84,6 +86,71 @@ def _kappa(shares):
     chance = (shares.sum(axis=-1) * shares.sum(axis=-2)).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(chance < 1, (agreed - chance) / (1 - chance), np.nan)
+
+
+# -- a rate put right for the errors of its tier -------------------------------------------------------------------
+
+
+def corrected(rate: dict, agreement: dict, seed: int = 0) -> dict:
+    """The rate that a tier without errors would have found (Rogan and Gladen, 1978), clipped: {value, low, high}.
+
+    rate: {x, n} as the tier found it. agreement: {n, sensitivity, specificity}, the latter two rates against labels.
+    The interval draws replies and labels anew. None, with the reason, where the labels are too few, the tier too poor,
+    or its errors alone would explain the rate.
+    """
+    import numpy as np
+
+    if reason := rate.get("reason") or _useless(agreement):
+        return stats.no_rate(reason)
+    rng = np.random.default_rng(seed)
+    found, hit, clear = (_shares(one, rng) for one in (rate, agreement["sensitivity"], agreement["specificity"]))
+    value = (rate["value"] + agreement["specificity"]["value"] - 1) / _youden(agreement)
+    return _clipped(value, found + clear - 1, hit + clear - 1, 0)
+
+
+def corrected_change(found: dict, agreement: dict, seed: int = 0) -> dict:
+    """Likewise of a `change`: the errors of a tier make a difference smaller, by sensitivity + specificity - 1."""
+    import numpy as np
+
+    if reason := found.get("reason") or _useless(agreement):
+        return stats.no_rate(reason)
+    rng = np.random.default_rng(seed)
+    one, other = found["only_first"], found["only_second"]
+    weights = rng.dirichlet([one + UNSEEN, other + UNSEEN, found["n"] - one - other + 2 * UNSEEN], DRAWS)
+    hit, clear = _shares(agreement["sensitivity"], rng), _shares(agreement["specificity"], rng)
+    return _clipped(found["value"] / _youden(agreement), weights[:, 0] - weights[:, 1], hit + clear - 1, -1)
+
+
+def _shares(rate: dict, rng):
+    return rng.beta(rate["x"] + 0.5, rate["n"] - rate["x"] + 0.5, DRAWS)
+
+
+def _clipped(value: float, top, bottom, least: int) -> dict:
+    import numpy as np
+
+    possible = bottom > 0  # no tier that is worse than chance has been let in
+    interval = interval_of(float(np.clip(value, least, 1)), np.clip(top[possible] / bottom[possible], least, 1))
+    if interval["low"] == interval["high"]:
+        return stats.no_rate("the errors of the tier alone would explain the rate")
+    return interval
+
+
+def _useless(agreement: dict) -> str:
+    """Why nothing can be put right with these labels, or ""."""
+    if agreement["n"] < LEAST_LABELS:
+        return f"{agreement['n']} labels; {LEAST_LABELS} are needed"
+    if None in (agreement["sensitivity"]["value"], agreement["specificity"]["value"]):
+        return "all labels are the same"
+    if _youden(agreement) < LEAST_YOUDEN:
+        return f"sensitivity + specificity is {1 + _youden(agreement):.2f}, below {1 + LEAST_YOUDEN:.1f}"
+    return ""
+
+
+def _youden(agreement: dict) -> float:
+    return agreement["sensitivity"]["value"] + agreement["specificity"]["value"] - 1
+
+
+# -- the refusal patterns against replies that people have labelled ------------------------------------------------
 
 
 def read(path: Path) -> list[Row]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from helpers import inference, stats
+from helpers.agreement import corrected, corrected_change
 from helpers.dialogue import KINDS, ROLES
 from helpers.rates import COSTS, Measured, form
 from helpers.suite import Suite
@@ -52,8 +53,8 @@ def put_right(scores: dict, tier: Tier) -> None:
         return
     for numbers in scores["kinds"].values():
         for name in ("H", "F"):
-            numbers[name]["corrected"] = inference.corrected(numbers[name], tier.agreement)
-        numbers["J"]["corrected"] = inference.corrected_change(numbers["J"], tier.agreement)
+            numbers[name]["corrected"] = corrected(numbers[name], tier.agreement)
+        numbers["J"]["corrected"] = corrected_change(numbers["J"], tier.agreement)
 
 
 def worst_of(base: dict, tuned: Sequence[dict]) -> dict:

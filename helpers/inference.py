@@ -1,22 +1,22 @@
-"""How sure a difference is: intervals by pair, exact tests, power, and rates put right for the errors of a tier.
+"""How sure a difference is: intervals by pair, exact tests, power, and how often the intervals hold the truth.
 
-Everything here goes by pairs: the trigger and its control, or what base and tuned made of the same prompt. Intervals
+What is compared goes by pairs: the trigger and its control, or what base and tuned made of the same prompt. Intervals
 are those of a Bayesian bootstrap over pairs (Rubin, 1981): the four sorts of pairs get random weights, drawn from a
 Dirichlet distribution. A third of a pair more of each sort (Kerman's neutral prior, 2011) keeps an interval from
 shrinking to nothing where a model makes no error at all.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 from helpers.errors import UserError
-from helpers.stats import LEVEL, no_rate
+from helpers.stats import LEVEL, no_rate, wilson
 
 DRAWS = 10_000
 UNSEEN = 1 / 3  # of a pair, added to each sort
 ALPHA = 1 - LEVEL
 WANTED_POWER = 0.8
 GETS_WORSE = 0.05  # the share of pairs that a fine-tune is taken to spoil, where power is told beforehand
-LEAST_LABELS, LEAST_YOUDEN = 50, 0.2  # below, a rate is not put right: the labels say too little
 
 
 # -- intervals by pair ---------------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ def change_of(table: Sequence[int], seed: int = 0, draws: int = DRAWS) -> dict:
         return no_rate("no pairs")
     weights = _weights(table, seed, draws)
     counts = {"n": n, "only_first": table[1], "only_second": table[2]}
-    return counts | _interval((table[1] - table[2]) / n, weights[:, 1] - weights[:, 2])
+    return counts | interval_of((table[1] - table[2]) / n, weights[:, 1] - weights[:, 2])
 
 
 def share_of_both(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> dict:
@@ -56,7 +56,7 @@ def share_of_both(first: Sequence[bool], second: Sequence[bool], seed: int = 0) 
         return no_rate("no pairs")
     weights = _weights(table, seed)
     hits, n = 2 * table[0] + table[1] + table[2], 2 * len(first)
-    return {"x": hits, "n": n} | _interval(hits / n, weights[:, 0] + (weights[:, 1] + weights[:, 2]) / 2)
+    return {"x": hits, "n": n} | interval_of(hits / n, weights[:, 0] + (weights[:, 1] + weights[:, 2]) / 2)
 
 
 def detection(hits: Sequence[bool], alarms: Sequence[bool], seed: int = 0) -> dict:
@@ -74,8 +74,8 @@ def detection(hits: Sequence[bool], alarms: Sequence[bool], seed: int = 0) -> di
     counted = norm.ppf([(x + 0.5) / (len(hits) + 1) for x in (table[0] + table[1], table[0] + table[2])])
     drawn = norm.ppf([weights[:, 0] + weights[:, 1], weights[:, 0] + weights[:, 2]])
     return {
-        "d_prime": _interval(float(counted[0] - counted[1]), drawn[0] - drawn[1]),
-        "criterion": _interval(float(-counted.mean()), -drawn.mean(axis=0)),
+        "d_prime": interval_of(float(counted[0] - counted[1]), drawn[0] - drawn[1]),
+        "criterion": interval_of(float(-counted.mean()), -drawn.mean(axis=0)),
     }
 
 
@@ -86,7 +86,7 @@ def _weights(table: Sequence[int], seed: int, draws: int = DRAWS):
     return np.random.default_rng(seed).dirichlet([count + UNSEEN for count in table], draws)
 
 
-def _interval(value: float, drawn) -> dict:
+def interval_of(value: float, drawn) -> dict:
     """The middle 95 % of what was drawn; it always holds the value itself."""
     import numpy as np
 
@@ -150,63 +150,78 @@ def smallest_difference(n: int, tests: int = 1) -> dict:
     return told
 
 
-# -- a rate put right for the errors of its tier -------------------------------------------------------------------
+# -- how often the intervals hold the truth, computed from the very functions that draw them -----------------------
+
+ENOUGH = 85  # pairs
+INSIDE, OUTSIDE = (0.1, 0.3, 0.5, 0.7, 0.9), (0.02, 0.05, 0.95, 0.98)
+ALARMS = 0.05  # friction on controls, beside which friction on triggers is varied
+UNLIKELY = 1e-6
+FEWER_DRAWS = 1000  # a tenth of the report's: thousands of intervals are drawn
 
 
-def corrected(rate: dict, agreement: dict, seed: int = 0) -> dict:
-    """The rate that a tier without errors would have found (Rogan and Gladen, 1978), clipped: {value, low, high}.
+def coverage(n: int) -> dict | None:
+    """What the report says of its intervals at n pairs: {n, rates, shares, differences, text}.
 
-    rate: {x, n} as the tier found it. agreement: {n, sensitivity, specificity}, the latter two rates against labels.
-    The interval draws replies and labels anew. None, with the reason, where the labels are too few, the tier too poor,
-    or its errors alone would explain the rate.
+    With 85 pairs or more, and rates from .1 to .9, they hold the truth within two points of 95 %, which a test makes
+    sure of. Elsewhere the report says what they are worth.
     """
-    import numpy as np
-
-    if reason := rate.get("reason") or _useless(agreement):
-        return no_rate(reason)
-    rng = np.random.default_rng(seed)
-    found, hit, clear = (_shares(one, rng) for one in (rate, agreement["sensitivity"], agreement["specificity"]))
-    value = (rate["value"] + agreement["specificity"]["value"] - 1) / _youden(agreement)
-    return _clipped(value, found + clear - 1, hit + clear - 1, 0)
-
-
-def corrected_change(found: dict, agreement: dict, seed: int = 0) -> dict:
-    """Likewise of a `change`: the errors of a tier make a difference smaller, by sensitivity + specificity - 1."""
-    import numpy as np
-
-    if reason := found.get("reason") or _useless(agreement):
-        return no_rate(reason)
-    rng = np.random.default_rng(seed)
-    one, other = found["only_first"], found["only_second"]
-    weights = rng.dirichlet([one + UNSEEN, other + UNSEEN, found["n"] - one - other + 2 * UNSEEN], DRAWS)
-    hit, clear = _shares(agreement["sensitivity"], rng), _shares(agreement["specificity"], rng)
-    return _clipped(found["value"] / _youden(agreement), weights[:, 0] - weights[:, 1], hit + clear - 1, -1)
+    if not n:
+        return None
+    rates = sorted((*INSIDE, *OUTSIDE) if n < ENOUGH else OUTSIDE)
+    shares = _ends([coverage_of_share(n, rate) for rate in rates])
+    differences = _ends([coverage_of_change(n, rate, ALARMS) for rate in rates])
+    where = "rates .02 to .98" if n < ENOUGH else "rates under .1 or over .9"
+    text = (
+        f"Coverage of 95 % intervals ({n} pairs, {where}): "
+        f"shares {_percent(shares)}, differences {_percent(differences)}."
+    )
+    return {"n": n, "rates": rates, "shares": shares, "differences": differences, "text": text}
 
 
-def _shares(rate: dict, rng):
-    return rng.beta(rate["x"] + 0.5, rate["n"] - rate["x"] + 0.5, DRAWS)
+def coverage_of_share(n: int, rate: float) -> float:
+    """How often Wilson's interval holds the truth, exactly: summed over the binomial distribution."""
+    return _covered(n, rate, _wilsons(n))
 
 
-def _clipped(value: float, top, bottom, least: int) -> dict:
-    import numpy as np
+def coverage_of_change(n: int, first: float, second: float) -> float:
+    """Likewise the bootstrap over pairs, halves independent: summed over all tables that are at all likely."""
+    from scipy.stats import binom
 
-    possible = bottom > 0  # no tier that is worse than chance has been let in
-    interval = _interval(float(np.clip(value, least, 1)), np.clip(top[possible] / bottom[possible], least, 1))
-    if interval["low"] == interval["high"]:
-        return no_rate("the errors of the tier alone would explain the rate")
-    return interval
-
-
-def _useless(agreement: dict) -> str:
-    """Why nothing can be put right with these labels, or ""."""
-    if agreement["n"] < LEAST_LABELS:
-        return f"{agreement['n']} labels; {LEAST_LABELS} are needed"
-    if None in (agreement["sensitivity"]["value"], agreement["specificity"]["value"]):
-        return "all labels are the same"
-    if _youden(agreement) < LEAST_YOUDEN:
-        return f"sensitivity + specificity is {1 + _youden(agreement):.2f}, below {1 + LEAST_YOUDEN:.1f}"
-    return ""
+    gains, losses = first * (1 - second), (1 - first) * second
+    held = seen = 0.0
+    for one, likely in enumerate(binom.pmf(range(n + 1), n, gains)):
+        if likely < UNLIKELY:
+            continue
+        for other, chance in enumerate(likely * binom.pmf(range(n - one + 1), n - one, losses / (1 - gains))):
+            if chance >= UNLIKELY:
+                low, high = _change(n, one, other)
+                held += chance * (low - 1e-12 <= first - second <= high + 1e-12)
+                seen += chance
+    return float(held / seen)
 
 
-def _youden(agreement: dict) -> float:
-    return agreement["sensitivity"]["value"] + agreement["specificity"]["value"] - 1
+@cache
+def _wilsons(n: int) -> tuple[tuple[float, float], ...]:
+    return tuple(wilson(hits, n) for hits in range(n + 1))
+
+
+@cache
+def _change(n: int, one: int, other: int) -> tuple[float, float]:
+    # A seed for each table: with fewer draws than the report's, one and the same would lean to one side throughout.
+    found = change_of((n - one - other, one, other, 0), seed=(n + 1) * one + other, draws=FEWER_DRAWS)
+    return found["low"], found["high"]
+
+
+def _covered(n: int, rate: float, intervals: Sequence[tuple[float, float]]) -> float:
+    from scipy.stats import binom
+
+    chances = zip(binom.pmf(range(n + 1), n, rate), intervals, strict=True)
+    return float(sum(chance for chance, (low, high) in chances if low <= rate <= high))
+
+
+def _ends(found: Sequence[float]) -> dict:
+    return {"least": min(found), "most": max(found)}
+
+
+def _percent(ends: dict) -> str:
+    return f"{100 * ends['least']:.0f} to {100 * ends['most']:.0f} %"

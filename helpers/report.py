@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from helpers import baselines, contrast, coverage, stats, suite
+from helpers import baselines, contrast, inference, stats, suite
 from helpers.card import card, lines, stage_lines, statistics, table
 from helpers.contrast import EXACT, Tier
 from helpers.dialogue import read_dialogues, read_text
@@ -102,7 +102,7 @@ def assemble(
         "tests": tests,
         "pooled": pooled,
         "power": power,
-        "coverage": coverage.told(power["n"]),
+        "coverage": inference.coverage(power["n"]),
         "baselines": list(rows),
         "form": {name: contrast.forms(asked, m) for name, m in measured.items()},
         "examples": contrast.examples(asked, measured),

@@ -1,6 +1,7 @@
-"""Kappa against a published example and by simulation; the command against files good and bad."""
+"""Kappa and corrected rates against published examples and by simulation; the command against files good and bad."""
 
 from argparse import Namespace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from helpers import agreement as a
 from helpers.errors import UserError
+from helpers.inference import change_of
+from helpers.stats import rate
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real_replies"
 
@@ -29,7 +32,7 @@ def test_kappa_of_two_readers_by_hand():
 
 @pytest.mark.parametrize("shares", [[0.45, 0.05, 0.05, 0.45], [0.1, 0.02, 0.03, 0.85], [0.57, 0.02, 0.02, 0.39]])
 def test_its_interval_covers_as_often_as_it_says(shares, monkeypatch):
-    monkeypatch.setattr(a, "DRAWS", 1000)
+    monkeypatch.setattr(a, "KAPPA_DRAWS", 1000)
     true = a._kappa(np.array(shares).reshape(2, 2))
     tables = np.random.default_rng(1).multinomial(85, shares, size=2000).reshape(-1, 2, 2)
     found = [a.kappa(table, seed) for seed, table in enumerate(tables)]
@@ -130,3 +133,93 @@ def test_patterns_agree_with_people_on_real_replies(name, tuned):
     rows = a.read(REAL / name)
     found = a.agreement([row.label != "" for row in rows], [row.found != "" for row in rows])
     assert found.kappa["value"] >= (0.85 if tuned else 0.80)
+
+
+# -- put right for the errors of a tier ----------------------------------------------------------------------------
+
+
+def labelled(hit, positives, clear, negatives):
+    return {"n": positives + negatives, "sensitivity": rate(hit, positives), "specificity": rate(clear, negatives)}
+
+
+def test_a_corrected_rate_agrees_with_the_published_example():
+    # epiR's manual, epi.prev: 23 of 150 cows positive, sensitivity .96 and specificity .89: 5.1 in 100 have it.
+    found = a.corrected(rate(23, 150), labelled(96, 100, 89, 100))
+    assert found["value"] == pytest.approx(0.051, abs=5e-4)
+
+
+def test_a_tier_without_errors_changes_nothing_but_the_width():
+    raw = rate(30, 100)
+    found = a.corrected(raw, labelled(400, 400, 400, 400))
+    assert found["value"] == pytest.approx(raw["value"])
+    assert (found["low"], found["high"]) == pytest.approx((raw["low"], raw["high"]), abs=0.01)
+
+
+def test_fewer_labels_make_it_less_sure():
+    few, many = (a.corrected(rate(50, 100), labelled(27 * k, 30 * k, 27 * k, 30 * k)) for k in (1, 20))
+    assert few["value"] == pytest.approx(many["value"])
+    assert few["high"] - few["low"] > 1.2 * (many["high"] - many["low"])
+
+
+@pytest.mark.parametrize(
+    "labels, said",
+    [
+        ((20, 24, 20, 25), "49 labels; 50 are needed"),
+        ((15, 25, 14, 25), "sensitivity + specificity is 1.16, below 1.2"),
+    ],
+)
+def test_with_too_little_to_go_by_nothing_is_corrected_and_the_reason_is_given(labels, said):
+    assert a.corrected(rate(5, 10), labelled(*labels))["reason"] == said
+    change = change_of((3, 4, 2, 1))
+    assert a.corrected_change(change, labelled(*labels))["reason"] == said
+
+
+def test_where_errors_alone_explain_a_rate_there_is_none():
+    found = a.corrected(rate(0, 300), labelled(50, 50, 30, 50))
+    assert found["value"] is None and "errors of the tier alone" in found["reason"]
+
+
+def test_labels_of_one_sort_only_correct_nothing():
+    labels = {"n": 60, "sensitivity": rate(55, 60), "specificity": {"value": None, "x": 0, "n": 0}}
+    assert a.corrected(rate(5, 10), labels)["reason"] == "all labels are the same"
+
+
+def test_errors_of_a_tier_make_a_difference_smaller_and_correcting_undoes_it():
+    found = a.corrected_change(change_of((50, 100, 20, 130)), labelled(90, 100, 80, 100))
+    assert found["value"] == pytest.approx(80 / 300 / 0.7)
+    assert found["low"] < found["value"] < found["high"]
+
+
+@given(st.integers(0, 40), st.integers(0, 30), st.integers(0, 30))
+def test_a_corrected_rate_stays_between_none_and_all_or_says_why_it_is_none(hits, hit, clear):
+    found = a.corrected(rate(hits, 40), labelled(hit, 30, clear, 30))
+    if found["value"] is None:
+        assert found["reason"]
+    else:
+        assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+        assert found["low"] < found["high"]
+
+
+@pytest.mark.parametrize(
+    "true, labels",
+    [
+        (0.1, (25, 25)),
+        (0.9, (20, 80)),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)  # the same again at other rates
+            for one in [(0.1, (20, 80)), (0.9, (25, 25)), *product((0.5,), ((25, 25), (20, 80)))]
+        ),
+    ],
+)
+def test_the_interval_of_a_corrected_rate_covers_as_often_as_it_says(true, labels, monkeypatch):
+    monkeypatch.setattr(a, "DRAWS", 1000)
+    hit, clear = 0.9, 0.85
+    rng = np.random.default_rng(4)
+    found = []
+    for seed in range(1200):
+        raw = rate(rng.binomial(85, true * hit + (1 - true) * (1 - clear)), 85)
+        counted = labelled(rng.binomial(labels[0], hit), labels[0], rng.binomial(labels[1], clear), labels[1])
+        found.append(a.corrected(raw, counted, seed))
+    known = [one for one in found if one["value"] is not None]
+    assert len(known) > 1150
+    assert np.mean([one["low"] <= true <= one["high"] for one in known]) == pytest.approx(0.95, abs=0.02)
