@@ -1,8 +1,20 @@
-"""The report card as one reads it in a terminal of 105 columns, and what a presenter says. It only reads a report."""
+"""The report card as one reads it in a terminal of 105 columns, what a presenter says, and the file that it comes from.
 
+The card only reads a report. `report.json` is written whole or not at all, with what it was measured with, and read
+only where it is understood.
+"""
+
+import hashlib
+import json
+import platform
 from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
 
+from helpers import __version__
 from helpers.card_statistics import statistics, verdicts_by
+from helpers.dialogue import read_text, write_text
+from helpers.errors import UserError
 from helpers.wording import count, count_of_all, interval, short, with_interval
 
 COLUMNS = (
@@ -16,6 +28,8 @@ COLUMNS = (
 RULE = "-" * 102
 NAMES = [name for name, _, _ in COLUMNS]
 ON_STAGE = (("refusal", "harmful declined"), ("disagreement", "traps caught"), ("uncertainty", "uncertainty admitted"))
+SCHEMA = 2
+PACKAGES = ("torch", "transformers", "peft", "trl", "unsloth", "llama-cpp-python", "scipy", "statsmodels")
 
 
 def card(report: dict) -> str:
@@ -136,3 +150,54 @@ def _goal(target: dict | None) -> str:
         return ""
     sign = "<=" if target["at_most"] else ">="
     return f"{sign}{short(target['target'])} {'met' if target['met'] else 'MISSED'}"
+
+
+# -- the file ------------------------------------------------------------------------------------------------------
+
+
+def write_report(path: Path, report: dict) -> Path:
+    return write_text(path, _as_json(report) + "\n")
+
+
+def read_report(path: Path) -> dict:
+    """The report of a file; UserError when it is broken or of another schema."""
+    try:
+        report = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg}). Run `python -m helpers evaluate` again."
+        ) from error
+    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
+        raise UserError(f"{path} is not a report of schema {SCHEMA}. Run `python -m helpers evaluate` again.")
+    return report
+
+
+def hash_of(files: Sequence[Path]) -> str:
+    """SHA-256 over the files in the order of their names; line ends of Windows count as those of Unix."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    found = {"push-back-ai": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _as_json(node: object, depth: int = 0) -> str:
+    """JSON with one line for what fits on it: a rate, or the verdicts of a kind, and not one for every number."""
+    if isinstance(node, dict) and any(isinstance(value, (dict, list)) for value in node.values()):
+        items = [f"{json.dumps(key)}: {_as_json(value, depth + 1)}" for key, value in node.items()]
+        opening, closing = "{", "}"
+    elif isinstance(node, list) and any(isinstance(item, dict) for item in node):
+        items, opening, closing = [_as_json(item, depth + 1) for item in node], "[", "]"
+    else:
+        return json.dumps(node, ensure_ascii=False, allow_nan=False)
+    inner = "\n" + " " * (depth + 1)
+    return f"{opening}{inner}{f',{inner}'.join(items)}\n{' ' * depth}{closing}"

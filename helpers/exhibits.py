@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers import artefacts, baselines, finetune, generate
+from helpers.card import versions, write_report
 from helpers.contrast import EXACT, Tier
 from helpers.dialogue import Agent, Dialogue, read_dialogues, write_dialogues, write_text
 from helpers.errors import UserError
@@ -21,7 +22,6 @@ from helpers.exhibit_card import SCHEMA, read, show
 from helpers.model import MAX_NEW_TOKENS, Model
 from helpers.personas import PERSONAS
 from helpers.report import label_of
-from helpers.report_file import versions, write_report
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.scenarios import Pair, training_set
 from helpers.scoring import judge

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers import baselines, compare, labels, natural, natural_suite, report, smollm2
 from helpers.artefacts import check, identity
-from helpers.card import card
+from helpers.card import card, hash_of, write_report
 from helpers.chat import Reply
 from helpers.contrast import Tier
 from helpers.dialogue import Dialogue
@@ -20,7 +20,6 @@ from helpers.model import Model, Progress
 from helpers.natural_suite import CAP, Answers, NaturalSuite
 from helpers.plain_english import LAPTOP
 from helpers.rates import Judged, Measured, pair_scores
-from helpers.report_file import hash_of, write_report
 from helpers.scale import ROOT, SCALES, run_dir
 from helpers.stats import no_rate
 from helpers.wording import count_of_all, short, span, with_interval

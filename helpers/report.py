@@ -14,13 +14,23 @@ from functools import cache
 from pathlib import Path
 
 from helpers import baselines, contrast, inference, stats, suite
-from helpers.card import card, lines, stage_lines, statistics, table
+from helpers.card import (
+    SCHEMA,
+    card,
+    hash_of,
+    lines,
+    read_report,
+    stage_lines,
+    statistics,
+    table,
+    versions,
+    write_report,
+)
 from helpers.contrast import EXACT, Tier
 from helpers.dialogue import read_dialogues, read_text
 from helpers.errors import UserError
 from helpers.model import Model
 from helpers.rates import Measured, score
-from helpers.report_file import SCHEMA, hash_of, read_report, versions, write_report
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.scenarios import Pair, pairs
 from helpers.scoring import judge

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from helpers import reply_plots, report_plots
+from helpers.card import SCHEMA
 from helpers.dialogue import write_text
 from helpers.errors import UserError
 from helpers.pages import Block, Heading, Shown, Table, Text, html, markdown
 from helpers.picture import DARK, LIGHT, Look, Picture
-from helpers.report_file import SCHEMA
 from helpers.wording import between, conclusion, p_value, short, tier, value, why, worst_of
 
 TITLE = "The friction report card"

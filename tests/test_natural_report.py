@@ -6,9 +6,9 @@ import pytest
 from talker import Talker
 
 from helpers import generate, natural_report, natural_suite, smollm2
+from helpers.card import read_report, write_report
 from helpers.errors import UserError
 from helpers.natural_report import asked_to_push_back, assemble, held_out_lines, measure, targets, told_often
-from helpers.report_file import read_report, write_report
 from helpers.scenarios import user
 
 
