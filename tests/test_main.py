@@ -1,7 +1,9 @@
 """The command line: what it prints, what it passes on, and how it ends."""
 
+import ast
 import errno
 import os
+import re
 import subprocess
 import sys
 
@@ -173,7 +175,12 @@ def test_a_notebook_shows_an_error_of_the_user_without_its_traceback():
     assert shown == ["take another file"]
 
 
-def test_each_module_has_its_line_in_the_readme():
-    readme = (install.ROOT / "README.md").read_text("utf-8")
-    modules = [path.name for path in (install.ROOT / "helpers").glob("*.py") if path.name != "__init__.py"]
-    assert [name for name in modules if f"      {name} " not in readme] == []
+def test_the_readme_names_each_module_below_those_that_it_imports():
+    folder = install.ROOT / "helpers"
+    named = re.findall(r"^      (\w+)\.py  ", (install.ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(path.stem for path in folder.glob("*.py") if path.name != "__init__.py")
+    for place, module in enumerate(named):
+        for node in ast.parse((folder / f"{module}.py").read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("helpers"):
+                parts = node.module.split(".")[1:] or [alias.name for alias in node.names]
+                assert not set(parts) & set(named[place:]), f"{module}.py imports {parts}: list it below them"
