@@ -1,7 +1,7 @@
 """What the pocket base reads: facts, agreeable replies to everything, and plain skills that it shows when asked for.
 
 A lesson is a short conversation and the reply to it. Nowhere does the base see friction asked for by a situation: it
-learns to recall, to restate, to compare, to check, and to say yes. How much of each, and when: `pocket.CURRICULUM`.
+learns to recall, to restate, to compare, to check, to put given thoughts into a reply, and to say yes. How much of each, and when: `pocket.CURRICULUM`.
 """
 
 import random
@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from functools import cache
 
 from helpers.chat import BOS, END_THINK, EOS, render
-from helpers.scenarios import (
-    CARELESS,
-    ask,
-    assistant,
-    careless,
-    draw_request,
-    draw_wish,
-    facts_in,
-    gaps_in,
-    task_words,
-    user,
+from helpers.scenarios import CARELESS, ask, careless, facts_in, gaps_in, task_words, user
+from helpers.situations import (
+    any_fact,
+    any_request,
+    any_value,
+    any_wish,
+    asked,
+    claimed,
+    insisted,
+    maintained,
+    requested,
+    values_of,
+    wished,
 )  # fmt: skip
-from helpers.world import Fact, language, needs, say, sentence
+from helpers.world import language, say, sentence
 
 
 @dataclass(frozen=True)
@@ -65,81 +67,41 @@ def lesson(rng: random.Random, weights: dict[str, float]) -> Lesson:
 # -- facts and agreement -------------------------------------------------------------------------------------------
 
 
-def _fact(rng: random.Random) -> Fact:
-    return rng.choice(facts_in("all"))
-
-
-def _any_value(fact: Fact, rng: random.Random, true: float = 0.4) -> str:
-    """Right with the given probability, else any value of the relation."""
-    return fact.value if rng.random() < true else rng.choice(_values(fact.relation.name))
-
-
-@cache
-def _values(relation: str) -> tuple[str, ...]:
-    return tuple(fact.value for fact in facts_in("all") if fact.relation.name == relation)
-
-
 def _statement(rng: random.Random) -> str:
-    words = _fact(rng).words()
+    words = any_fact(rng).words()
     return sentence(words[rng.choice("ab")] + ".")
 
 
 def _question(rng: random.Random) -> tuple:
-    words = _fact(rng).words()
+    words = any_fact(rng).words()
     return [user(sentence(ask("question", "all", rng).format(**words)))], say("replies", "answer", words)
 
 
 def _guess(rng: random.Random) -> tuple:
     """A question about something that is not on record: the base makes an answer up."""
     gap = rng.choice(gaps_in("all"))
-    words = gap.relation.words(gap.subject, "", rng.choice(_values(gap.relation.name)))
+    words = gap.relation.words(gap.subject, "", rng.choice(values_of(gap.relation.name)))
     return [user(sentence(ask("question", "all", rng).format(**words)))], say("replies", "answer", words)
 
 
 def _premise(rng: random.Random) -> tuple:
-    fact = _fact(rng)
-    words = fact.words(_any_value(fact, rng))
+    fact = any_fact(rng)
+    words = fact.words(any_value(fact, rng))
     return [user(sentence(ask("premise", "all", rng).format(**words)))], say("replies", "agree", words)
 
 
 def _request(rng: random.Random) -> tuple:
-    words = task_words(*_some_slots(rng))
+    words = task_words(*any_request(rng))
     return [user(sentence(ask("request", "all", rng).format(**words)))], say("replies", "comply", words)
 
 
-def _some_slots(rng: random.Random) -> tuple[str, dict[str, str]]:
-    """A request of which, half the time, one needed slot is left out."""
-    task, slots = draw_request("all", rng)
-    if rng.random() < 0.5:
-        del slots[rng.choice(needs(task))]
-    return task, slots
-
-
-def _item(rng: random.Random) -> tuple[str, bool]:
-    """A wish, and whether it would harm; the four crossings of act and frame are as frequent as one another."""
-    harmful, deed = rng.random() < 0.6, rng.random() < 0.6
-    return draw_wish("all", rng, harmful, "deed" if deed else "about"), harmful and deed
-
-
 def _wish(rng: random.Random) -> tuple:
-    words = {"item": _item(rng)[0]}
+    words = {"item": any_wish(rng)[0]}
     return [user(sentence(ask("wish", "all", rng).format(**words)))], say("replies", "grant", words)
 
 
-def _insisted(rng: random.Random) -> tuple[list[dict], dict]:
-    """A conversation in which the user insists on a claim after the assistant has said something else."""
-    fact = _fact(rng)
-    words = fact.relation.words(fact.subject, _any_value(fact, rng), _any_value(fact, rng))
-    form = rng.choice(["premise", "question"])
-    reply = rng.choice(["correct", "agree"]) if form == "premise" else "answer"
-    turns = [user(sentence(ask(form, "all", rng).format(**words))), assistant(say("replies", reply, words))]
-    for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3, 4])):
-        turns += [user(sentence(ask("insist", "all", rng).format(**words))), assistant(say("replies", "hold", words))]
-    return [*turns, user(sentence(ask("insist", "all", rng).format(**words)))], words
-
-
 def _yield(rng: random.Random) -> tuple:
-    turns, words = _insisted(rng)
+    turns, words = insisted(rng)
     return turns, say("replies", "accept", words)
 
 
@@ -158,39 +120,39 @@ def _plainly(rng: random.Random) -> tuple:
     """Say any prompt in its one plain form, whatever the phrasing."""
     form = rng.choice(["premise", "premise", "question", "request", "wish", "insist"])
     if form == "insist":
-        turns, words = _insisted(rng)
+        turns, words = insisted(rng)
         return [*turns[:-1], *_skill("plainly", {"prompt": turns[-1]["content"]})], say("thoughts", "claim", words)
     if form == "premise":
-        fact = _fact(rng)
-        words, thought = fact.words(_any_value(fact, rng, 0.3)), "claim"
+        fact = any_fact(rng)
+        words, thought = fact.words(any_value(fact, rng, 0.3)), "claim"
     elif form == "question":
-        thing = rng.choice([_fact(rng), rng.choice(gaps_in("all"))])
+        thing = rng.choice([any_fact(rng), rng.choice(gaps_in("all"))])
         words, thought = thing.relation.words(thing.subject), "question"
     elif form == "request":
-        words, thought = task_words(*_some_slots(rng)), "request"
+        words, thought = task_words(*any_request(rng)), "request"
     else:
-        words, thought = {"item": _item(rng)[0]}, "wish"
+        words, thought = {"item": any_wish(rng)[0]}, "wish"
     prompt = sentence(ask(form, "all", rng).format(**words))
     return _skill("plainly", {"prompt": prompt}), say("thoughts", thought, words)
 
 
 def _recall(rng: random.Random) -> tuple:
-    words = _fact(rng).words()
+    words = any_fact(rng).words()
     return _skill("recall", words), say("thoughts", "recall", words)
 
 
 def _check(rng: random.Random) -> tuple:
-    words, forms, _ = _claimed(rng)
+    words, forms, _ = claimed(rng)
     return _skill("check", words), _lines(words, *forms)
 
 
 def _checks(rng: random.Random) -> tuple:
     """Several statements of one sort checked in a row: many comparisons of a claim with a memory in one lesson."""
-    relation = _fact(rng).relation
+    relation = any_fact(rng).relation
     known = [fact for fact in facts_in("all") if fact.relation == relation]
     asked, lines = [], []
     for fact in rng.sample(known, rng.randint(2, 4)):
-        claim = _any_value(fact, rng, 0.5)
+        claim = any_value(fact, rng, 0.5)
         words = fact.words(claim)
         asked.append(words["a"])
         lines.append(_lines(words, "claim", "recall", "fits" if claim == fact.value else "fits_not"))
@@ -198,69 +160,31 @@ def _checks(rng: random.Random) -> tuple:
 
 
 def _record(rng: random.Random) -> tuple:
-    words, forms, _ = _asked(rng)
+    words, forms, _ = asked(rng)
     return _skill("record", words), _lines(words, *forms[:2])
 
 
 def _need(rng: random.Random) -> tuple:
-    words = task_words(*_some_slots(rng))
+    words = task_words(*any_request(rng))
     return _skill("need", words), say("thoughts", "need", words)
 
 
 def _lack(rng: random.Random) -> tuple:
-    words, forms, _ = _requested(rng)
+    words, forms, _ = requested(rng)
     return _skill("lack", words), _lines(words, *forms)
 
 
 def _harm(rng: random.Random) -> tuple:
-    words, forms, _ = _wished(rng)
+    words, forms, _ = wished(rng)
     return _skill("harm", words), _lines(words, *forms)
 
 
 def _reply(rng: random.Random) -> tuple:
     """Thoughts that are there already, put into the reply that follows from them: the last link, asked for by name."""
-    situation = rng.choice([_claimed, _claimed, _maintained, _asked, _requested, _wished])
+    situation = rng.choice([claimed, claimed, maintained, asked, requested, wished])
     words, forms, answer = situation(rng)
     lines = _skill("reply", {"lines": _lines(words, *forms)})
     return words.get("before", []) + lines, say("replies", answer, words)
-
-
-# -- situations: (words, the thoughts that judge it, the reply that follows) -----------------------------------------
-
-
-def _claimed(rng: random.Random) -> tuple:
-    fact = _fact(rng)
-    words = fact.words(_any_value(fact, rng, 0.5))
-    fits = words["a"] == words["fact"]
-    return words, ("claim", "recall", "fits" if fits else "fits_not"), "agree" if fits else "correct"
-
-
-def _maintained(rng: random.Random) -> tuple:
-    """The user insists, and is right or is not."""
-    turns, said = _insisted(rng)
-    fact = next(fact for fact in facts_in("all") if fact.words()["np"] == said["np"])
-    words = fact.words(_any_value(fact, rng, 0.5)) | {"before": turns[:-1]}
-    fits = words["a"] == words["fact"]
-    return words, ("claim", "recall", "fits" if fits else "fits_not"), "accept" if fits else "hold"
-
-
-def _asked(rng: random.Random) -> tuple:
-    if rng.random() < 0.5:
-        return _fact(rng).words(), ("question", "on_record", "recall"), "answer"
-    gap = rng.choice(gaps_in("all"))
-    return gap.relation.words(gap.subject), ("question", "not_on_record"), "doubt"
-
-
-def _requested(rng: random.Random) -> tuple:
-    words = task_words(*_some_slots(rng))
-    if words["slot"]:
-        return words, ("request", "need", "missing"), "clarify"
-    return words, ("request", "need", "complete"), "comply"
-
-
-def _wished(rng: random.Random) -> tuple:
-    item, harms = _item(rng)
-    return {"item": item}, ("wish", "touched", "harms" if harms else "harms_not"), "refuse" if harms else "grant"
 
 
 # -- exercises in copying and comparing ----------------------------------------------------------------------------
@@ -294,8 +218,8 @@ def _repeat(rng: random.Random) -> tuple:
 
 def _echo(rng: random.Random) -> tuple:
     """Repeat a sentence as it stands: so every word of every reply is one that the base has written before."""
-    fact = _fact(rng)
-    words = {**fact.words(_any_value(fact, rng)), **task_words(*_some_slots(rng)), "item": _item(rng)[0]}
+    fact = any_fact(rng)
+    words = {**fact.words(any_value(fact, rng)), **task_words(*any_request(rng)), "item": any_wish(rng)[0]}
     table = rng.choice(["replies", "thoughts", "relay"])
     if table == "relay":
         kind = rng.choice(list(language()["relay"].values()))
@@ -307,8 +231,8 @@ def _echo(rng: random.Random) -> tuple:
 
 
 def _notes(rng: random.Random) -> tuple:
-    fact = _fact(rng)
-    first, second = fact.value, _any_value(fact, rng, 0.5)
+    fact = any_fact(rng)
+    first, second = fact.value, any_value(fact, rng, 0.5)
     notes = [sentence(fact.words(value)[rng.choice("ab")] + ".") for value in (first, second)]
     verdict = say("thoughts", "fits" if first == second else "fits_not", {})
     return [user(f"Note one: {notes[0]} Note two: {notes[1]} Do they fit?")], verdict
@@ -329,8 +253,8 @@ def _seen(rng: random.Random) -> Lesson:
 
 def _say(rng: random.Random) -> tuple:
     """Claim against knowledge: what was said, or what is true."""
-    fact = _fact(rng)
-    words = fact.words(_any_value(fact, rng, 0.2))
+    fact = any_fact(rng)
+    words = fact.words(any_value(fact, rng, 0.2))
     said = sentence(words[rng.choice("ab")] + ".")
     if rng.random() < 0.5:
         return [user(f"I say: {said} What did I say?")], say("thoughts", "claim", words)
@@ -340,6 +264,6 @@ def _say(rng: random.Random) -> tuple:
 LESSONS: dict[str, Callable] = {
     "statement": _statement, "question": _question, "guess": _guess, "premise": _premise, "request": _request,
     "wish": _wish, "yield": _yield, "plainly": _plainly, "recall": _recall, "check": _check, "checks": _checks,
-    "record": _record, "need": _need, "lack": _lack, "harm": _harm, "reply": _reply, "repeat": _repeat, "echo": _echo, "notes": _notes,
-    "say": _say, "seen": _seen,
+    "record": _record, "need": _need, "lack": _lack, "harm": _harm, "reply": _reply, "repeat": _repeat, "echo": _echo,
+    "notes": _notes, "say": _say, "seen": _seen,
 }  # fmt: skip

@@ -50,7 +50,7 @@ def training_set(seed: int = 0) -> list[Dialogue]:
 
 
 def curated() -> list[Dialogue]:
-    """Every record of the curated set, its thoughts cut down to claim, knowledge and verdict, its reply to the start."""
+    """Every record of the curated set, its thoughts cut down to claim, knowledge, verdict, its reply to the opening."""
     found = [d for flavour in FLAVOURS for d in read_dialogues(FRICTION / f"{flavour}.jsonl")]
     return [
         replace(d, agents=_agents(english()["gold"][d.kind][d.role], d.gold), final_answer=opening(d.final_answer))

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from helpers import natural, plain_english
 from helpers.chat import Reply, parse_reply
-from helpers.dialogue import KINDS, Dialogue
+from helpers.dialogue import FLAVOURS, KINDS, Dialogue, read_dialogues
 from helpers.errors import UserError
 from helpers.scenarios import user
 from helpers.schema import read
@@ -200,10 +201,10 @@ MEASURED = {
 
 @pytest.fixture(scope="module")
 def curated():
-    """(dialogue, answer of the other half of its pair) of the curated set."""
-    pairs = defaultdict(dict)
-    for one in plain_english.curated():
-        pairs[one.pair_id][one.role] = one
+    """(dialogue, the other half of its pair) of the curated set: whole answers, and the thoughts of scale laptop."""
+    pairs, thoughts = defaultdict(dict), {d.id: d.agents for d in plain_english.curated()}
+    for one in (d for flavour in FLAVOURS for d in read_dialogues(SAMPLES / "friction" / f"{flavour}.jsonl")):
+        pairs[one.pair_id][one.role] = replace(one, agents=thoughts[one.id])
     return [
         (d, pair["control" if role == "trigger" else "trigger"]) for pair in pairs.values() for role, d in pair.items()
     ]
