@@ -222,12 +222,14 @@ def parser() -> argparse.ArgumentParser:
 
 def pytest_command(quick: bool, rest: list[str]) -> list[str]:
     """Tests and notebooks, unless the arguments name paths of their own. A notebook's cell has ten minutes; of its
-    outputs nbval compares only those that are marked as the same on every machine."""
+    outputs nbval compares only those that are marked as the same on every machine. The quick tests share up to four
+    cores, a file of tests on each; the slow ones start processes that want the cores for themselves."""
     values = {after for option, after in itertools.pairwise(rest) if option in ("-k", "-m", "-p", "-o", "-n")}
     named = any(Path(one.split("::")[0]).exists() for one in rest if one not in values)
     places = [] if named else [str(install.ROOT / "tests")]
     if quick:
-        return [sys.executable, "-m", "pytest", "-m", "not slow", *places, *rest]
+        shared = [] if named else ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+        return [sys.executable, "-m", "pytest", "-m", "not slow", *shared, *places, *rest]
     if not named and any((install.ROOT / "notebooks").glob("*.ipynb")):
         places.append(str(install.ROOT / "notebooks"))
     return [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=600", *places, *rest]

@@ -1,7 +1,8 @@
 """What the pocket base reads: facts, agreeable replies to everything, and plain skills that it shows when asked for.
 
 A lesson is a short conversation and the reply to it. Nowhere does the base see friction asked for by a situation: it
-learns to recall, to restate, to compare, to check, to put given thoughts into a reply, and to say yes. How much of each, and when: `pocket.CURRICULUM`.
+learns to recall, to restate, to compare, to check, to put given thoughts into a reply, and to say yes. How much of it,
+and when: `pocket.CURRICULUM`.
 """
 
 import random

@@ -30,7 +30,14 @@ def test_kappa_of_two_readers_by_hand():
     assert a.kappa([[20, 5], [10, 15]])["value"] == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize("shares", [[0.45, 0.05, 0.05, 0.45], [0.1, 0.02, 0.03, 0.85], [0.57, 0.02, 0.02, 0.39]])
+@pytest.mark.parametrize(
+    "shares",
+    [
+        [0.1, 0.02, 0.03, 0.85],
+        pytest.param([0.45, 0.05, 0.05, 0.45], marks=pytest.mark.slow),
+        pytest.param([0.57, 0.02, 0.02, 0.39], marks=pytest.mark.slow),
+    ],
+)
 def test_its_interval_covers_as_often_as_it_says(shares, monkeypatch):
     monkeypatch.setattr(a, "KAPPA_DRAWS", 1000)
     true = a._kappa(np.array(shares).reshape(2, 2))
