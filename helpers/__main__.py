@@ -49,7 +49,7 @@ def try_(o: Options) -> int | None:
 
 
 def data(o: Options) -> int | None:
-    return _module("demo").main(o)
+    return _module("finetune").write_data(o)
 
 
 def synthesise(o: Options) -> int:
@@ -139,7 +139,7 @@ VERBS = {
     "try": Verb(try_, "scale laptop: a whole list of prompts as an audience types them, and what passes", (
         option("--tuned", metavar="NAME", help="an adapter folder (default: the latest fine-tune)"),
     )),
-    "data": Verb(data, "write the dialogues of the pocket world", (SCALE,)),
+    "data": Verb(data, "write the dialogues that the fine-tune takes", (SCALE,)),
     "synthesise": Verb(synthesise, "six personas write dialogues: offline, or with a model of your choice", (
         option("--model", default="local", metavar="NAME", help="any LiteLLM name, as ollama/qwen3 (default: offline)"),
         option("--count", type=int, metavar="N", help="how many (default: 400 of the pocket world, all of a file)"),

@@ -5,10 +5,9 @@ import time
 from pathlib import Path
 
 from helpers import compare, export, finetune, generate, plots, report, report_plots
-from helpers.dialogue import write_dialogues, write_text
+from helpers.dialogue import write_text
 from helpers.errors import UserError
-from helpers.scale import Scale, choose_scale, run_dir
-from helpers.scenarios import training_set
+from helpers.scale import choose_scale, run_dir
 
 PAIRS = 60  # a kind: a quick look; `evaluate` asks 300
 SEED = 0
@@ -29,7 +28,7 @@ def run(name: str | None = None) -> None:
         seconds[step] = round(time.perf_counter() - begun - sum(seconds.values()), 2)
 
     link("1 of 5, the data: six personas think, four kinds of friction, each with its control")
-    dialogues = make_data(scale, folder)
+    dialogues = finetune.data_of(scale, folder, fresh=True)
     done("data")
     link("2 of 5, the fine-tune: the base agrees with everything, and learns when not to")
     finetune.finetune(scale, dialogues, folder / "adapter", SEED)
@@ -53,15 +52,6 @@ def run(name: str | None = None) -> None:
     print(f'Done in {time.perf_counter() - begun:.0f} s. Your turn: python -m helpers compare "..."')
 
 
-def make_data(scale: Scale, folder: Path) -> list:
-    """The friction set of a scale, written to `dialogues.jsonl`; the same seed always makes the same file."""
-    dialogues = training_set(scale.dialogues, SEED)
-    path = write_dialogues(folder / "dialogues.jsonl", dialogues)
-    triggers = sum(d.role == "trigger" for d in dialogues)
-    print(f"{len(dialogues)} dialogues, {triggers} triggers and as many controls: {path}", flush=True)
-    return dialogues
-
-
 def _export(folder: Path) -> Path:
     """The Q8_0 file; without llama.cpp the adapter itself, and one line that says why."""
     try:
@@ -69,9 +59,3 @@ def _export(folder: Path) -> Path:
     except UserError as reason:
         print(f"This link is skipped: {reason}", flush=True)
         return folder / "adapter"
-
-
-def main(options) -> None:
-    """The verb `data`: the dialogues alone."""
-    scale, _ = choose_scale(options.scale)
-    make_data(scale, run_dir(scale))

@@ -16,14 +16,14 @@ from pathlib import Path
 from helpers import artefacts, baselines, finetune, generate
 from helpers.card import versions, write_report
 from helpers.contrast import EXACT, Tier
-from helpers.dialogue import Agent, Dialogue, read_dialogues, write_dialogues, write_text
+from helpers.dialogue import Agent, Dialogue, write_text
 from helpers.errors import UserError
 from helpers.exhibit_card import SCHEMA, read, show
 from helpers.model import MAX_NEW_TOKENS, Model
 from helpers.personas import PERSONAS
 from helpers.report import label_of
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
-from helpers.scenarios import Pair, training_set
+from helpers.scenarios import Pair
 from helpers.scoring import judge
 from helpers.suite import build_suite
 from helpers.world import language
@@ -79,10 +79,7 @@ def run(scale: Scale, folder: Path, proof: Proof, progress: Tell = print) -> dic
 
     It goes on where it was: an adapter whose run card fits is not trained again, a reply that is there not made again.
     """
-    data = folder / "dialogues.jsonl"
-    if not data.exists() and scale.name == "pocket":
-        write_dialogues(data, training_set(scale.dialogues, 0))
-    dialogues = list(read_dialogues(data))
+    dialogues = finetune.data_of(scale, folder)
     adapter, tuned = tuned_run(scale, folder, dialogues)
     progress(f"Beside {adapter}: {tuned['steps']} steps in {tuned['seconds']:.0f} s, which each of the two takes again")
     places, cards = {"base": scale.model, "tuned": adapter}, {"base": None, "tuned": tuned}

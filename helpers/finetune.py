@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -17,9 +18,13 @@ from helpers.checkpoints import train
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
-from helpers.scenarios import rehearsal
+from helpers.scenarios import rehearsal, training_set
 from helpers.trainer import build, engine_of, rounds
 
+MADE = {  # the scales whose dialogues are made on the spot; seed 0, for the seed of a training is of its order alone
+    "pocket": lambda scale: training_set(scale.dialogues, 0),
+    "laptop": lambda scale: plain_english.training_set(),
+}
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
 
 
@@ -170,6 +175,24 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def data_of(scale: Scale, folder: Path, *, fresh: bool = False) -> list[Dialogue]:
+    """The dialogues of a run folder, made where missing at the scales that can; `fresh` makes them anew."""
+    path = folder / "dialogues.jsonl"
+    if scale.name in MADE and (fresh or not path.exists()):
+        dialogues = MADE[scale.name](scale)
+        write_dialogues(path, dialogues)
+        roles = Counter(d.role for d in dialogues)
+        counts = f"{roles['trigger']} triggers and {roles['control']} controls"
+        print(f"{len(dialogues)} dialogues, {counts}: {path}", flush=True)
+    return list(read_dialogues(path))
+
+
+def write_data(options) -> None:
+    """`python -m helpers data`: the dialogues alone."""
+    scale, _ = choose_scale(options.scale)
+    data_of(scale, run_dir(scale), fresh=True)
+
+
 def main(options) -> None:
     """`python -m helpers finetune`: trains on the dialogues of the scale's run folder."""
     scale, reason = choose_scale(options.scale)
@@ -177,11 +200,7 @@ def main(options) -> None:
     if getattr(options, "model", None):
         scale = replace(scale, model=options.model)
     folder = run_dir(scale)
-    path = folder / "dialogues.jsonl"
-    if scale.name == "laptop" and (options.fresh or not path.exists()):
-        write_dialogues(path, plain_english.training_set(options.seed))
-        print(f"Made the dialogues from the curated set and the facts that the base knows: {path}", flush=True)
-    dialogues = list(read_dialogues(path))
+    dialogues = data_of(scale, folder)
     finetune(
         scale, dialogues, folder / "adapter", options.seed, options.four_bit, resume=not options.fresh,
         minutes=options.minutes,

@@ -4,7 +4,6 @@
 `card`, the pictures and the page only read it.
 """
 
-import hashlib
 import json
 import platform
 import time
@@ -27,7 +26,7 @@ from helpers.card import (
     write_report,
 )
 from helpers.contrast import EXACT, Tier
-from helpers.dialogue import read_dialogues, read_text
+from helpers.dialogue import read_text
 from helpers.errors import UserError
 from helpers.model import Model
 from helpers.rates import Measured, score
@@ -224,9 +223,8 @@ def _adapter(scale: Scale, folder: Path, seed: int) -> Path:
     """The adapter of a training seed on the dialogues that are there; one of other data is never taken for it."""
     from helpers import finetune
 
-    data = folder / "dialogues.jsonl"
-    dialogues = list(read_dialogues(data))
-    wanted = seed, hashlib.sha256(data.read_bytes()).hexdigest()
+    dialogues = finetune.data_of(scale, folder)
+    wanted = seed, finetune.data_hash(dialogues)
     out = folder / f"adapter-seed-{seed}"
     for found in (folder / "adapter", out):
         if (found / "run.json").exists():
