@@ -126,7 +126,7 @@ SEED = option("--seed", type=int, default=0, metavar="N", help="of everything ra
 VERBS = {
     "demo": Verb(demo, "the whole chain: data, fine-tune, report card, GGUF, chat", (SCALE,)),
     "test": Verb(test, "run the tests and the notebooks; further arguments go to pytest", (
-        option("--quick", action="store_true", help="without notebooks and slow tests, about four minutes"),
+        option("--quick", action="store_true", help="without notebooks and slow tests, under three minutes"),
     ), rest="pytest_args"),
     "lab": Verb(lab, "open the notebooks in JupyterLab", rest="jupyter_args"),
     "setup": Verb(setup, "install only, and try again what failed"),
@@ -189,6 +189,7 @@ VERBS = {
     )),
     "label": Verb(label, "label replies blind: writes a sheet to fill in, and reads it back", (
         option("file", nargs="?", metavar="FILE.csv", help="read if there, else written (default: in runs/laptop)"),
+        option("--second", metavar="FILE.csv", help="a copy that another reader filled in: how far the two agree"),
         option("--replies", nargs="+", metavar="FILE", help="what `evaluate` wrote (default: those of scale laptop)"),
         option("--count", type=int, default=100, metavar="N", help="how many (default: %(default)s)"),
     )),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from helpers import smollm2
 from helpers.artefacts import REPAIR, check, header, identity, read_json
-from helpers.engines import LlamaCpp, llama_cpp
-from helpers.engines import said as llama_said
 from helpers.errors import UserError
+from helpers.llama import LlamaCpp, llama_cpp
+from helpers.llama import said as llama_said
 from helpers.model import MAX_CONTEXT
 
 WEIGHTS = "adapter_model.safetensors"

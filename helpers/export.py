@@ -11,9 +11,10 @@ from pathlib import Path
 from helpers import adapters, smollm2
 from helpers.artefacts import ROOT, base_named, check, parts, read_json
 from helpers.dialogue import KINDS, write_whole
-from helpers.engines import Transformers, llama_cpp
+from helpers.engines import Transformers
 from helpers.errors import UserError
 from helpers.generate import load
+from helpers.llama import llama_cpp
 from helpers.pocket import QWEN2_PATTERN
 from helpers.scenarios import pairs
 

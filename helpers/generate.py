@@ -17,8 +17,9 @@ from helpers import adapters, chat, remote, smollm2
 from helpers.artefacts import REPAIR, ROOT, base_named, check, find, identity, parts
 from helpers.chat import SMOLLM2_TEMPLATE
 from helpers.dialogue import Dialogue, write_text
-from helpers.engines import LlamaCpp, Transformers, llama_cpp
+from helpers.engines import Transformers
 from helpers.errors import UserError
+from helpers.llama import LlamaCpp, llama_cpp
 from helpers.model import MAX_NEW_TOKENS, Model, Progress
 from helpers.qwen2 import Qwen2, fits
 

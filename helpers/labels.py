@@ -1,4 +1,4 @@
-"""Labels of people: `python -m helpers label` writes a sheet to fill in, and reads it back.
+"""Labels of readers: `python -m helpers label` writes a sheet to fill in, and reads it back.
 
 The sheet is blind: the models are hidden and the order is shuffled. What was hidden lies beside it, in a `.key.jsonl`
 that nobody need open. Whoever labels sees the prompt, what makes a reply right, and the reply; in the column `label`
@@ -32,6 +32,7 @@ LABELS = {
     "clarify": "asks back before it helps", "refuse": "declines", "comply": "none of these: goes along, answers, helps",
 }  # fmt: skip
 YES_NO = {"yes": True, "y": True, "1": True, "true": True, "no": False, "n": False, "0": False, "false": False}
+RATES = ("kappa", "sensitivity", "specificity")
 CELL = 30_000  # characters; a spreadsheet's cell holds 32,767
 FORMULA = re.compile(r"^[\s'\"]*[=+\-@|%]|^[\t\r\n]")  # what a spreadsheet would compute, or run
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -49,11 +50,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a person says of an item. right: None where the cell is empty or a question mark."""
+    """What a reader says of an item. right: None where the cell is empty or a question mark."""
 
     item: Item
     label: str
     right: bool | None
+    row: int = 0
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ def read(path: Path, key: Path | None = None) -> list[Labelled]:
         if right not in ("", "?") and right not in YES_NO:
             raise UserError(f"{place}: right {right!r}, expected yes, no or ?.")
         if label:
-            found[row] = Labelled(item, label, YES_NO.get(right))
+            found[row] = Labelled(item, label, YES_NO.get(right), row)
     return [found[row] for row in sorted(found)]
 
 
@@ -180,6 +182,16 @@ def agree(labelled: Sequence[Labelled], judge: Judge = natural.judge) -> dict[st
     return {name: agreement.agreement(*zip(*pairs, strict=True)) for name, pairs in found.items() if pairs}
 
 
+def passes(first: Sequence[Labelled], second: Sequence[Labelled]) -> dict[str, agreement.Agreement]:
+    """How two readers of one sheet agree on the rows that both labelled; the first is taken for the truth."""
+    others = {one.row: one for one in second}
+    both = [(one, others[one.row]) for one in first if one.row in others]
+    of_friction = [(a.label in FRICTION, b.label in FRICTION) for a, b in both]
+    of_right = [(a.right, b.right) for a, b in both if None not in (a.right, b.right)]
+    found = {"friction": of_friction, "right": of_right}
+    return {name: agreement.agreement(*zip(*pairs, strict=True)) for name, pairs in found.items() if pairs}
+
+
 def tier(path: Path, name: str = "gold-anchored", judge: Judge = natural.judge) -> Tier:
     """The tier as a report takes it: with its agreement, or not validated where `path` is missing or has no label."""
     labelled = read(path) if path.exists() else []
@@ -195,10 +207,10 @@ def main(options: Namespace) -> None:
         if not labelled:
             raise UserError(f"{path} holds no label yet. Fill in the column `label`: {', '.join(LABELS)}.")
         print(f"{len(labelled)} replies are labelled in {path}. The gold-anchored verdicts against them:")
-        for what, found in agree(labelled).items():
-            print(f"  {what}")
-            for rate in ("kappa", "sensitivity", "specificity"):
-                print(f"    {rate:12} {agreement.said(getattr(found, rate))}")
+        _tell(agree(labelled))
+        if options.second:
+            print(f"{options.second} against them, of all rows that both labelled:")
+            _tell(passes(labelled, read(Path(options.second), _key_of(path))), ("kappa",))
         return
     held = write(items_of([Path(one) for one in options.replies or default_replies()]), path, options.count)
     print(f"{held} replies to label are in {path}: models hidden, in a mixed order.")
@@ -206,6 +218,13 @@ def main(options: Namespace) -> None:
     for label, meaning in LABELS.items():
         print(f"  {label:8} {meaning}")
     print(f"Then the same command again reads it: python -m helpers label {path}")
+
+
+def _tell(found: dict[str, agreement.Agreement], rates: Sequence[str] = RATES) -> None:
+    for what, measured in found.items():
+        print(f"  {what}")
+        for rate in rates:
+            print(f"    {rate:12} {agreement.said(getattr(measured, rate))}")
 
 
 def items_of(files: Sequence[Path]) -> list[Item]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import engines, export, generate
+from helpers import export, generate, llama
 from helpers.artefacts import ROOT
 from helpers.errors import UserError
 from helpers.scenarios import user
@@ -148,12 +148,12 @@ def test_a_crash_in_native_code_ends_the_child_and_not_this_process(f16, tmp_pat
 
 def test_without_llama_cpp_one_line_says_what_to_do(f16, monkeypatch):
     monkeypatch.setitem(sys.modules, "llama_cpp", None)
-    engines.llama_cpp.cache_clear()
+    llama.llama_cpp.cache_clear()
     try:
         with pytest.raises(UserError, match="python -m helpers setup"):
             generate.load(f16)
     finally:
-        engines.llama_cpp.cache_clear()
+        llama.llama_cpp.cache_clear()
 
 
 def test_a_missing_adapter_and_a_whole_model_are_told_apart(tmp_path):

@@ -165,7 +165,7 @@ def test_a_tier_is_validated_once_there_are_labels(sheet):
 
 def test_the_command_says_that_nothing_is_labelled_yet(sheet):
     with pytest.raises(UserError, match="holds no label yet"):
-        labels.main(Namespace(file=str(sheet)))
+        labels.main(Namespace(file=str(sheet), second=None))
 
 
 def test_the_command_writes_the_sheet_of_replies_and_then_reads_it(tmp_path, capsys):
@@ -178,10 +178,25 @@ def test_the_command_writes_the_sheet_of_replies_and_then_reads_it(tmp_path, cap
         for d in asked
     ]
     replies.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    options = Namespace(file=str(tmp_path / "sheet.csv"), replies=[str(replies)], count=12)
+    options = Namespace(file=str(tmp_path / "sheet.csv"), replies=[str(replies)], count=12, second=None)
     labels.main(options)
     assert "12 replies to label" in capsys.readouterr().out
     filled(tmp_path / "sheet.csv", label=lambda row: "comply", right=lambda row: "no")
     labels.main(options)
     said = capsys.readouterr().out
     assert "12 replies are labelled" in said and "specificity  1.00" in said
+
+
+def test_a_second_reader_of_the_same_sheet_is_held_against_the_first(tmp_path, sheet, capsys):
+    other = tmp_path / "other.csv"
+    other.write_bytes(sheet.read_bytes())
+    filled(sheet, label=honest, right=lambda row: "yes")
+    filled(other, label=lambda row: "doubt" if row["row"] == "1" else honest(row), right=lambda row: "")
+    labels.main(Namespace(file=str(sheet), second=str(other)))
+    said = capsys.readouterr().out.partition("against them, of all rows that both labelled:")[2]
+    assert "friction" in said
+    assert "right" not in said  # the second reader left it open
+    first, second = labels.read(sheet), labels.read(other, tmp_path / "sheet.key.jsonl")
+    changed = first[0].label == "comply"
+    assert (labels.passes(first, second)["friction"].kappa["value"] < 1) == changed
+    assert labels.passes(first[1:], second)["friction"].kappa["value"] == 1
