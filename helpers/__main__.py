@@ -121,7 +121,7 @@ def option(*names: str, **settings) -> tuple[tuple[str, ...], dict]:
 
 
 SCALE = option("--scale", default="pocket", metavar="NAME", help="pocket, laptop, colab, studio (default: %(default)s)")
-SEED = option("--seed", type=int, default=0, metavar="N", help="of everything random (default: %(default)s)")
+SEED = option("--seed", type=int, default=0, metavar="N", help="of the training (default: %(default)s)")
 
 VERBS = {
     "demo": Verb(demo, "the whole chain: data, fine-tune, report card, GGUF, chat", (SCALE,)),
@@ -159,7 +159,7 @@ VERBS = {
         SCALE,
         SEED,
         option("--four-bit", action=argparse.BooleanOptionalAction, help="QLoRA in 4-bit NF4, or plain LoRA"),
-        option("--fresh", action="store_true", help="begin anew, even where a checkpoint lies"),
+        option("--fresh", action="store_true", help="begin the training anew, even where a checkpoint lies"),
         option("--minutes", type=float, metavar="N", help="train no longer (default: what the scale says)"),
         option("--model", metavar="NAME", help="another base for the recipe: a folder or a Hub id"),
     )),

@@ -126,7 +126,8 @@ def tuned_run(scale: Scale, folder: Path, dialogues: Sequence[Dialogue]) -> tupl
     wanted = {"data": finetune.data_hash(dialogues), "base": finetune.base_name(scale.model)}
     for adapter in (folder / "adapter", SHIPPED[scale.name]):
         card = _card(adapter)
-        if _fits(card, wanted) and card.get("weights") in (None, _weights(scale)):  # older cards do not say it
+        on_this_base = card.get("weights") in (None, finetune.weights_of(scale))  # older cards do not say it
+        if _fits(card, wanted) and on_this_base:
             return adapter, card
     raise UserError(
         f"No adapter was trained on {folder / 'dialogues.jsonl'} and this base, so there is nothing to stand beside. "
@@ -141,7 +142,8 @@ def train(made: Sequence[Dialogue], scale: Scale, tuned: dict, out: Path, progre
     does not stop early.
     """
     recipe = tuned["scale"] | {"steps": tuned["steps"], "patience": 0, "minutes": 0.0}
-    wanted = {"data": finetune.data_hash(made), "weights": _weights(scale), "scale": recipe, "seed": tuned["seed"]}
+    wanted = {"data": finetune.data_hash(made), "weights": finetune.weights_of(scale)}
+    wanted |= {"scale": recipe, "seed": tuned["seed"]}
     if _fits(_card(out), wanted):
         progress(f"Trained already: {out}")
         return _card(out)
@@ -156,10 +158,6 @@ def train(made: Sequence[Dialogue], scale: Scale, tuned: dict, out: Path, progre
     card = replace(card, command=f"python -m helpers exhibit --scale {scale.name}")
     write_text(out / "run.json", json.dumps(asdict(card), indent=2) + "\n")
     return _card(out)
-
-
-def _weights(scale: Scale) -> str:
-    return artefacts.identity(finetune.base_folder(scale.model))
 
 
 def _card(adapter: Path) -> dict:

@@ -21,10 +21,6 @@ from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.scenarios import rehearsal, training_set
 from helpers.trainer import build, engine_of, rounds
 
-MADE = {  # the scales whose dialogues are made on the spot; seed 0, for the seed of a training is of its order alone
-    "pocket": lambda scale: training_set(scale.dialogues, 0),
-    "laptop": lambda scale: plain_english.training_set(),
-}
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
 
 
@@ -139,7 +135,7 @@ def base_folder(model: str, progress: Callable[[str], None] = print) -> Path | N
 
 
 def base_name(model: str) -> str:
-    """The name of the base as it may leave this machine: relative to the repository where it lies in it."""
+    """The name of a base, or another file, as it may leave this machine: relative to the repository it lies in."""
     path, root = Path(model), ROOT.resolve()
     is_folder = path.is_absolute() or path.is_dir()
     return path.resolve().relative_to(root).as_posix() if is_folder and path.resolve().is_relative_to(root) else model
@@ -175,16 +171,37 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def make_data(scale: Scale) -> list[Dialogue]:
+    """The dialogues that a scale trains on: the same ones for every seed of a training."""
+    return plain_english.training_set() if scale.name == "laptop" else training_set(scale.dialogues, 0)
+
+
 def data_of(scale: Scale, folder: Path, *, fresh: bool = False) -> list[Dialogue]:
-    """The dialogues of a run folder, made where missing at the scales that can; `fresh` makes them anew."""
+    """The dialogues of a run folder, made where missing; `fresh` makes them anew."""
     path = folder / "dialogues.jsonl"
-    if scale.name in MADE and (fresh or not path.exists()):
-        dialogues = MADE[scale.name](scale)
+    shown = base_name(str(path))
+    if fresh or not path.exists():
+        dialogues = make_data(scale)
         write_dialogues(path, dialogues)
         roles = Counter(d.role for d in dialogues)
         counts = f"{roles['trigger']} triggers and {roles['control']} controls"
-        print(f"{len(dialogues)} dialogues, {counts}: {path}", flush=True)
+        print(f"{len(dialogues)} dialogues, {counts}: {shown}", flush=True)
+    else:
+        print(f"The dialogues that are there: {shown}; `python -m helpers data` makes them anew", flush=True)
     return list(read_dialogues(path))
+
+
+def is_of(card: dict, scale: Scale, seed: int, dialogues: Sequence[Dialogue]) -> bool:
+    """Whether an adapter's run card tells of this data, base, recipe and seed."""
+    by_machine = ("dtype", "four_bit", "seed")
+    recipes = [{k: v for k, v in one.items() if k not in by_machine} for one in (card.get("scale", {}), _recipe(scale))]
+    told = card.get("seed"), card.get("data"), card.get("weights")
+    return told == (seed, data_hash(dialogues), weights_of(scale)) and recipes[0] == recipes[1]
+
+
+def weights_of(scale: Scale) -> str:
+    """SHA-256 of the base's files on this machine."""
+    return artefacts.identity(base_folder(scale.model))
 
 
 def write_data(options) -> None:

@@ -2,8 +2,8 @@
 
 The sheet is blind: the models are hidden and the order is shuffled. What was hidden lies beside it, in a `.key.jsonl`
 that nobody need open. Whoever labels sees the prompt, what makes a reply right, and the reply; in the column `label`
-goes what the reply does, in `right` whether it is right. Rows may be left out. Two people who label the same sheet in
-two copies can be held against each other.
+goes what the reply does, in `right` whether it is right. Rows may be left out. Two readers who label the same sheet in
+two copies can be held against each other (`--second`).
 """
 
 import csv
@@ -55,7 +55,7 @@ class Labelled:
     item: Item
     label: str
     right: bool | None
-    row: int = 0
+    row: int
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -176,18 +176,23 @@ Judge = Callable[[Sequence[Dialogue], Sequence[Reply]], Sequence[Verdict]]
 def agree(labelled: Sequence[Labelled], judge: Judge = natural.judge) -> dict[str, agreement.Agreement]:
     """How a tier agrees with the labels on whether there is friction, and on whether the reply is right."""
     verdicts = judge([one.item.dialogue for one in labelled], [one.item.reply for one in labelled])
-    of_friction = [(one.label in FRICTION, verdict.friction) for one, verdict in zip(labelled, verdicts, strict=True)]
-    of_right = [(one.right, v.passed) for one, v in zip(labelled, verdicts, strict=True) if one.right is not None]
-    found = {"friction": of_friction, "right": of_right}
-    return {name: agreement.agreement(*zip(*pairs, strict=True)) for name, pairs in found.items() if pairs}
+    both = zip(labelled, verdicts, strict=True)
+    return _agreements([(one.label in FRICTION, one.right, v.friction, v.passed) for one, v in both])
 
 
-def passes(first: Sequence[Labelled], second: Sequence[Labelled]) -> dict[str, agreement.Agreement]:
+def agree_of_readers(first: Sequence[Labelled], second: Sequence[Labelled]) -> dict[str, agreement.Agreement]:
     """How two readers of one sheet agree on the rows that both labelled; the first is taken for the truth."""
     others = {one.row: one for one in second}
     both = [(one, others[one.row]) for one in first if one.row in others]
-    of_friction = [(a.label in FRICTION, b.label in FRICTION) for a, b in both]
-    of_right = [(a.right, b.right) for a, b in both if None not in (a.right, b.right)]
+    if not both:
+        raise UserError("the second sheet has no label in a row that the first one labels.")
+    return _agreements([(a.label in FRICTION, a.right, b.label in FRICTION, b.right) for a, b in both])
+
+
+def _agreements(both: Sequence[tuple]) -> dict[str, agreement.Agreement]:
+    """Of (friction, right) as one says and as the other says; right may be None."""
+    of_friction = [(a, b) for a, _, b, _ in both]
+    of_right = [(a, b) for _, a, _, b in both if None not in (a, b)]
     found = {"friction": of_friction, "right": of_right}
     return {name: agreement.agreement(*zip(*pairs, strict=True)) for name, pairs in found.items() if pairs}
 
@@ -209,9 +214,11 @@ def main(options: Namespace) -> None:
         print(f"{len(labelled)} replies are labelled in {path}. The gold-anchored verdicts against them:")
         _tell(agree(labelled))
         if options.second:
-            print(f"{options.second} against them, of all rows that both labelled:")
-            _tell(passes(labelled, read(Path(options.second), _key_of(path))), ("kappa",))
+            print(f"{options.second} against them:")
+            _tell(agree_of_readers(labelled, read(Path(options.second), _key_of(path))), ("kappa",))
         return
+    if options.second:
+        raise UserError(f"{path} is not there, so {options.second} has nothing to stand against.")
     held = write(items_of([Path(one) for one in options.replies or default_replies()]), path, options.count)
     print(f"{held} replies to label are in {path}: models hidden, in a mixed order.")
     print("Fill in the column `label` with a word, and `right` with yes, no or ?:")
@@ -222,7 +229,7 @@ def main(options: Namespace) -> None:
 
 def _tell(found: dict[str, agreement.Agreement], rates: Sequence[str] = RATES) -> None:
     for what, measured in found.items():
-        print(f"  {what}")
+        print(f"  {what}, {measured.kappa['n']} replies")
         for rate in rates:
             print(f"    {rate:12} {agreement.said(getattr(measured, rate))}")
 

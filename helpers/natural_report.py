@@ -120,8 +120,8 @@ def held_out_lines(made: dict) -> list[str]:
 
 def in_batches(name: str, adapter: Path | None = None) -> Model:
     """SmolLM2 in whatever answers many prompts soonest: transformers in batches on a GPU and on a CPU that computes in
-    bfloat16, where a reply costs .6 of the CPU time of llama.cpp (48 replies of base and tuned); else llama.cpp, since
-    float32 takes 1.1 of it.
+    bfloat16, where a reply cost .6 of the CPU time of llama.cpp (48 replies of base and tuned, without shared keys);
+    else llama.cpp, since float32 took 1.1 of it.
 
     Greedy replies of so small a model part ways at the first near tie. Of those 48 a third had another label in float32
     than in llama.cpp, two fifths in bfloat16, and four in either case passed in one and not in the other.

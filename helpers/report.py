@@ -26,7 +26,7 @@ from helpers.card import (
     write_report,
 )
 from helpers.contrast import EXACT, Tier
-from helpers.dialogue import read_text
+from helpers.dialogue import Dialogue, read_text
 from helpers.errors import UserError
 from helpers.model import Model
 from helpers.rates import Measured, score
@@ -216,20 +216,20 @@ def adapters_of(scale: Scale, folder: Path, seeds: int) -> dict[str, Path]:
         raise UserError(f"--seeds {seeds}: expected 1 or more, the course uses {len(TRAINING_SEEDS)}.")
     if seeds == 1:
         return {TUNED: folder / "adapter"}
-    return {f"{TUNED} seed {seed}": _adapter(scale, folder, seed) for seed in range(seeds)}
-
-
-def _adapter(scale: Scale, folder: Path, seed: int) -> Path:
-    """The adapter of a training seed on the dialogues that are there; one of other data is never taken for it."""
     from helpers import finetune
 
     dialogues = finetune.data_of(scale, folder)
-    wanted = seed, finetune.data_hash(dialogues)
+    return {f"{TUNED} seed {seed}": _adapter(scale, folder, seed, dialogues) for seed in range(seeds)}
+
+
+def _adapter(scale: Scale, folder: Path, seed: int, dialogues: Sequence[Dialogue]) -> Path:
+    """The adapter of a training seed; one of other data, another base or another recipe is never taken for it."""
+    from helpers import finetune
+
     out = folder / f"adapter-seed-{seed}"
     for found in (folder / "adapter", out):
-        if (found / "run.json").exists():
-            ran = json.loads(read_text(found / "run.json"))
-            if (ran.get("seed"), ran.get("data")) == wanted:
-                return found
+        card = found / "run.json"
+        if card.exists() and finetune.is_of(json.loads(read_text(card)), scale, seed, dialogues):
+            return found
     finetune.finetune(scale, dialogues, out, seed)
     return out

@@ -190,13 +190,20 @@ def test_the_command_writes_the_sheet_of_replies_and_then_reads_it(tmp_path, cap
 def test_a_second_reader_of_the_same_sheet_is_held_against_the_first(tmp_path, sheet, capsys):
     other = tmp_path / "other.csv"
     other.write_bytes(sheet.read_bytes())
-    filled(sheet, label=honest, right=lambda row: "yes")
-    filled(other, label=lambda row: "doubt" if row["row"] == "1" else honest(row), right=lambda row: "")
+    turned = next(row["row"] for row in filled(sheet, label=honest, right=lambda row: "yes") if honest(row) == "comply")
+    filled(other, label=lambda row: "doubt" if row["row"] == turned else honest(row), right=lambda row: "")
     labels.main(Namespace(file=str(sheet), second=str(other)))
-    said = capsys.readouterr().out.partition("against them, of all rows that both labelled:")[2]
-    assert "friction" in said
+    said = capsys.readouterr().out.partition("other.csv against them:")[2]
+    assert "friction, 30 replies" in said
     assert "right" not in said  # the second reader left it open
     first, second = labels.read(sheet), labels.read(other, tmp_path / "sheet.key.jsonl")
-    changed = first[0].label == "comply"
-    assert (labels.passes(first, second)["friction"].kappa["value"] < 1) == changed
-    assert labels.passes(first[1:], second)["friction"].kappa["value"] == 1
+    assert labels.agree_of_readers(first, second)["friction"].kappa["value"] < 1
+    first = [one for one in first if one.row != int(turned)]
+    assert labels.agree_of_readers(first, second)["friction"].kappa["value"] == 1
+    with pytest.raises(UserError, match="the second sheet has no label"):
+        labels.agree_of_readers(first, [])
+
+
+def test_a_second_reader_needs_a_first(tmp_path):
+    with pytest.raises(UserError, match="nothing to stand against"):
+        labels.main(Namespace(file=str(tmp_path / "none.csv"), second="other.csv", replies=None, count=1))

@@ -174,7 +174,7 @@ def test_replies_are_kept_in_one_file_a_model_and_not_made_twice(tmp_path):
     assert second["base"].answered == 2  # under pressure the play is live
 
 
-def test_more_seeds_take_adapters_of_this_data_only(tmp_path, monkeypatch):
+def test_more_seeds_take_adapters_of_this_data_base_and_recipe_only(tmp_path, monkeypatch):
     from helpers import finetune
 
     trained = []
@@ -186,14 +186,19 @@ def test_more_seeds_take_adapters_of_this_data_only(tmp_path, monkeypatch):
     dialogues = [d for pair in pairs("refusal", "train", 2, 0) for d in pair]
     data = "".join(to_json(d) + "\n" for d in dialogues)
     (tmp_path / "dialogues.jsonl").write_text(data, encoding="utf-8", newline="\n")
-    digest = hashlib.sha256(data.encode()).hexdigest()
-    for name, seed, trained_on in (("adapter", 0, digest), ("adapter-seed-1", 1, "of other data")):
+    shipped = json.loads((ROOT / "data_samples" / "pocket-adapter" / "run.json").read_text(encoding="utf-8"))
+    fitting = shipped | {"data": hashlib.sha256(data.encode()).hexdigest()}
+    other = {"data": "of other data", "weights": "of another base", "scale": shipped["scale"] | {"rank": 8}}
+    ran = {"adapter": fitting} | {f"adapter-seed-{i}": fitting | {"seed": i} for i in (1, 2, 3, 4)}
+    for seed, (name, value) in enumerate(other.items(), 1):
+        ran[f"adapter-seed-{seed}"][name] = value
+    for name, card in ran.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "run.json").write_text(json.dumps({"seed": seed, "data": trained_on}), encoding="utf-8")
-    found = report.adapters_of(SCALES["pocket"], tmp_path, 3)
+        (tmp_path / name / "run.json").write_text(json.dumps(card), encoding="utf-8")
+    found = report.adapters_of(SCALES["pocket"], tmp_path, 5)
     assert {label: path.name for label, path in found.items()} == {
-        "tuned seed 0": "adapter", "tuned seed 1": "adapter-seed-1", "tuned seed 2": "adapter-seed-2"}  # fmt: skip
-    assert trained == [("adapter-seed-1", 1, 4), ("adapter-seed-2", 2, 4)]
+        "tuned seed 0": "adapter", **{f"tuned seed {i}": f"adapter-seed-{i}" for i in (1, 2, 3, 4)}}  # fmt: skip
+    assert trained == [("adapter-seed-1", 1, 4), ("adapter-seed-2", 2, 4), ("adapter-seed-3", 3, 4)]
 
 
 def test_no_seeds_and_no_pairs_are_refused(tmp_path):
