@@ -1,0 +1,45 @@
+"""What ships is what the code makes now: an adapter of other data or another recipe is found here, and not on stage."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from helpers import artefacts, finetune
+from helpers.card import read_report
+from helpers.dialogue import read_text
+from helpers.scale import ROOT, SCALES
+from helpers.suite import build_suite
+
+SAMPLES = ROOT / "data_samples"
+
+
+@pytest.fixture(params=["pocket", "laptop"])
+def scale(request):
+    return SCALES[request.param]
+
+
+@pytest.fixture
+def run_card(scale):
+    return json.loads(read_text(SAMPLES / f"{scale.name}-adapter" / "run.json"))
+
+
+def test_the_adapter_was_trained_on_the_dialogues_that_are_made_now(scale, run_card):
+    assert run_card["data"] == finetune.data_hash(finetune.make_data(scale))
+
+
+def test_the_adapter_was_trained_by_the_recipe_of_today(scale, run_card):
+    found, expected = dict(run_card["scale"]), json.loads(json.dumps(asdict(scale)))
+    for one in (found, expected):
+        del one["model"], one["dtype"]  # a folder of this machine; what the CPU can
+    assert found == expected
+
+
+def test_the_pocket_adapter_lies_on_the_base_that_ships():
+    card = json.loads(read_text(SAMPLES / "pocket-adapter" / "run.json"))
+    assert card["weights"] == artefacts.identity(SAMPLES / "pocket")
+
+
+def test_the_pocket_report_is_of_the_prompts_that_are_asked_now():
+    shipped = read_report(SAMPLES / "pocket-report.json")
+    assert shipped["prompts"] == build_suite(shipped["pairs"]).hash
