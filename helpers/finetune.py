@@ -180,15 +180,15 @@ def data_of(scale: Scale, folder: Path, *, fresh: bool = False) -> list[Dialogue
     """The dialogues of a run folder, made where missing; `fresh` makes them anew."""
     path = folder / "dialogues.jsonl"
     shown = base_name(str(path))
-    if fresh or not path.exists():
-        dialogues = make_data(scale)
-        write_dialogues(path, dialogues)
-        roles = Counter(d.role for d in dialogues)
-        counts = f"{roles['trigger']} triggers and {roles['control']} controls"
-        print(f"{len(dialogues)} dialogues, {counts}: {shown}", flush=True)
-    else:
+    if path.exists() and not fresh:
         print(f"The dialogues that are there: {shown}; `python -m helpers data` makes them anew", flush=True)
-    return list(read_dialogues(path))
+        return list(read_dialogues(path))
+    dialogues = make_data(scale)
+    write_dialogues(path, dialogues)
+    roles = Counter(d.role for d in dialogues)
+    counts = f"{roles['trigger']} triggers and {roles['control']} controls"
+    print(f"{len(dialogues)} dialogues, {counts}: {shown}", flush=True)
+    return dialogues
 
 
 def is_of(card: dict, scale: Scale, seed: int, dialogues: Sequence[Dialogue]) -> bool:

@@ -180,8 +180,8 @@ def main(options) -> None:
     size = max(map(len, asked.pairs.values()))
     whole = len(natural_suite.read_pairs(natural_suite.PROMPTS)) == sum(map(len, asked.pairs.values()))
     label = f"{size} pairs a kind, one training" + ("" if whole else ": a quick look, not the headline")
-    own = labels.default_sheet()
-    made = assemble(asked, found, label, cap, rows, labels.tier(own if own.exists() else SHIPPED_LABELS))
+    own = labels.tier(labels.default_sheet())
+    made = assemble(asked, found, label, cap, rows, own if own.agreement else labels.tier(SHIPPED_LABELS))
     made["targets"] = targets(made)
     made["engine"] = tuned.engine
     for name, identity_of in identities.items():

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from helpers import artefacts, finetune
+from helpers import artefacts, finetune, labels, natural_report, natural_suite
 from helpers.card import read_report
 from helpers.dialogue import read_text
 from helpers.scale import ROOT, SCALES
@@ -40,6 +40,13 @@ def test_the_pocket_adapter_lies_on_the_base_that_ships():
     assert card["weights"] == artefacts.identity(SAMPLES / "pocket")
 
 
-def test_the_pocket_report_is_of_the_prompts_that_are_asked_now():
-    shipped = read_report(SAMPLES / "pocket-report.json")
-    assert shipped["prompts"] == build_suite(shipped["pairs"]).hash
+@pytest.mark.parametrize(("name", "build"), [("pocket", build_suite), ("laptop", natural_suite.build)])
+def test_the_report_is_of_the_prompts_that_are_asked_now(name, build):
+    shipped = read_report(SAMPLES / f"{name}-report.json")
+    assert shipped["prompts"] == build(shipped["pairs"]).hash
+
+
+def test_the_laptop_report_rests_on_the_labels_that_ship():
+    tier = labels.tier(natural_report.SHIPPED_LABELS).as_dict()
+    assert tier["agreement"]["n"] == 240
+    assert read_report(SAMPLES / "laptop-report.json")["tier"] == json.loads(json.dumps(tier))
