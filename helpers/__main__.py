@@ -105,7 +105,7 @@ def pocket(o: Options) -> int | None:
 
 
 def bench(o: Options) -> int | None:
-    return _module("bench").main(o)
+    return _module("bench_laptop" if o.scale == "laptop" else "bench").main(o)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import cycle, islice, zip_longest
 from pathlib import Path
@@ -22,8 +20,8 @@ from helpers.artefacts import find, read_json
 from helpers.dialogue import KINDS, write_text
 from helpers.errors import UserError
 from helpers.scale import ROOT, SCALES, Scale, run_dir
+from helpers.timing import clocks, in_child, keep_faster, ratio, train
 
-SKIPPED_STEPS = 2  # the first steps pay for buffers that later ones reuse
 TRAININGS = {
     "unsloth": "Unsloth, LoRA",
     "unsloth 4-bit": "Unsloth, QLoRA in NF4",
@@ -45,21 +43,21 @@ def run(quick: bool = False, scale: Scale = SCALES["pocket"], adapter: str | Non
     shipped = ROOT / "data_samples" / f"{scale.name}-adapter"
     model = adapter or next((str(p) for p in (folder / "adapter", shipped) if p.exists()), scale.model)
     result = {
-        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-                    "python": platform.python_version(), "system": platform.system()},
+        "machine": machine(),
         "quick": quick,
         "links": read_json(folder / "timings.json") if (folder / "timings.json").exists() else {},
         "training": {name: {} for name in TRAININGS},
         "replies": {name: {} for name in REPLIES},
-    }  # fmt: skip
-    for _ in range(rounds):  # the rounds take turns, and the faster one counts: what disturbs only ever slows down
+    }
+    for _ in range(rounds):  # they take turns
         for name in TRAININGS:
-            _keep_faster(result["training"], name, _in_child("train", name, scale.name, scale.model, steps))
+            made = in_child("bench:train_pocket", name, scale.name, scale.model, steps)
+            keep_faster(result["training"], name, made)
         for name in REPLIES:
             count = single if name == "one at a time" else batched
-            _keep_faster(result["replies"], name, _in_child("reply", name, scale.name, model, count))
-    result["relay"] = _in_child("relay", 1 if quick else 3)
-    result["scoring"] = _in_child("score", 85)
+            keep_faster(result["replies"], name, in_child("bench:reply", name, model, count))
+    result["relay"] = in_child("bench:relay", 1 if quick else 3)
+    result["scoring"] = in_child("bench:score", 85)
     for name, row in result["replies"].items():
         if "trouble" in row:
             raise UserError(f"{model} could not be timed, {name}: {row['trouble']}")
@@ -67,13 +65,19 @@ def run(quick: bool = False, scale: Scale = SCALES["pocket"], adapter: str | Non
     result["equal_replies"] = sum(map(str.__eq__, *(s[:single] for s in said))) / single
     result["compared"] = single
     result["ratios"] = {
-        "unsloth to trl": _ratio(result["training"], "unsloth", "trl"),
-        "unsloth to trl defaults": _ratio(result["training"], "unsloth", "trl defaults"),
-        "4-bit to unquantised": _ratio(result["training"], "unsloth 4-bit", "unsloth"),
-        "batched to one at a time": _ratio(result["replies"], "batched", "one at a time"),
+        "unsloth to trl": ratio(result["training"], "unsloth", "trl"),
+        "unsloth to trl defaults": ratio(result["training"], "unsloth", "trl defaults"),
+        "4-bit to unquantised": ratio(result["training"], "unsloth 4-bit", "unsloth"),
+        "batched to one at a time": ratio(result["replies"], "batched", "one at a time"),
     }
     write_text(folder / "bench.json", json.dumps(result, indent=2) + "\n")
     return result
+
+
+def machine() -> dict:
+    """What the numbers hold for."""
+    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
+            "python": platform.python_version(), "system": platform.system()}  # fmt: skip
 
 
 def table(result: dict) -> str:
@@ -121,17 +125,10 @@ def main(options) -> None:
 # -- what runs in a child ------------------------------------------------------------------------------------------
 
 
-def child(kind: str, *arguments: str) -> None:
-    """One part, measured in this process; the result is written as JSON to the file named last."""
-    *arguments, out = arguments
-    measured = {"train": _train, "reply": _reply, "relay": _relay, "score": _score}[kind](*arguments)
-    write_text(Path(out), json.dumps({**measured, "peak_mb": round(_peak_bytes() / 1e6, 1)}))
-
-
-def _train(name: str, scale_name: str, model: str, steps: str) -> dict:
-    """Tokens a second over all steps but the first ones, and the mean loss of the last five."""
+def train_pocket(name: str, scale_name: str, model: str, steps: str) -> dict:
+    """A few steps on pocket dialogues, by one of the ways of TRAININGS."""
     from helpers.scenarios import training_set
-    from helpers.trainer import build, engine_of
+    from helpers.trainer import build
 
     if name.startswith("trl"):
         sys.modules["unsloth"] = None  # it would patch TRL
@@ -140,31 +137,10 @@ def _train(name: str, scale_name: str, model: str, steps: str) -> dict:
         as_it_comes = {"bf16": True, "gradient_checkpointing": True} if name == "trl defaults" else {}
         lean = {"eval_strategy": "no", "save_strategy": "no", "logging_steps": 1, **as_it_comes}
         trainer, _, _ = build(scale, training_set(min(scale.dialogues, 1000), 0), Path(work), **lean)
-        marks: list[tuple[int, int, float, float]] = []
-        _watch(trainer, lambda state: marks.append((state.global_step, state.num_input_tokens_seen, *_clocks())))
-        trainer.train()
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    first, last = marks[SKIPPED_STEPS - 1], marks[-1]
-    return {
-        "engine": engine_of(trainer),
-        "tokens": last[1],
-        "tokens_per_second": round((last[1] - first[1]) / (last[2] - first[2]), 1),
-        "cpu_seconds_per_step": round((last[3] - first[3]) / (last[0] - first[0]), 4),
-        "loss": round(sum(losses[-5:]) / len(losses[-5:]), 4),
-    }
+        return train(trainer)
 
 
-def _watch(trainer, mark: Callable) -> None:
-    from transformers import TrainerCallback
-
-    class Watch(TrainerCallback):
-        def on_step_end(self, args, state, control, **rest):
-            mark(state)
-
-    trainer.add_callback(Watch())
-
-
-def _reply(name: str, scale_name: str, model: str, count: str) -> dict:
+def reply(name: str, model: str, count: str) -> dict:
     """Generated tokens a second, end tokens included, with the number of threads that does best."""
     import torch
 
@@ -212,13 +188,13 @@ def _reply(name: str, scale_name: str, model: str, count: str) -> dict:
     }
 
 
-def _relay(waves: str) -> dict:
+def relay(waves: str) -> dict:
     from helpers.stand_in import throughput
 
     return throughput(waves=int(waves))
 
 
-def _score(pairs: str) -> dict:
+def score(pairs: str) -> dict:
     """Seconds from replies to report, libraries loaded on the way: one model that is always right, one that agrees."""
     from helpers import baselines, report, suite
     from helpers.chat import Reply
@@ -231,50 +207,8 @@ def _score(pairs: str) -> dict:
         "base": [Reply("", fixed["always-agree"])] * len(asked.prompts),
         "tuned": [Reply(d.thinking, d.final_answer) for d in asked.prompts],
     }
-    begun, cpu = _clocks()
+    begun, cpu = clocks()
     measured = {name: Measured(name, replies, judge(asked.prompts, replies), []) for name, replies in said.items()}
     report.assemble(asked, measured, "a benchmark", rows=baselines.fixed(asked.pairs, judge, fixed))
-    seconds, computing = (now - then for now, then in zip(_clocks(), (begun, cpu), strict=True))
+    seconds, computing = (now - then for now, then in zip(clocks(), (begun, cpu), strict=True))
     return {"replies": len(asked.prompts), "seconds": round(seconds, 2), "cpu_seconds": round(computing, 2)}
-
-
-# -- small things --------------------------------------------------------------------------------------------------
-
-
-def _in_child(kind: str, *arguments) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "result.json"
-        code = "import sys; from helpers import bench; bench.child(*sys.argv[1:])"
-        command = [sys.executable, "-c", code, kind, *map(str, arguments), str(out)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace")
-        if done.returncode:
-            return {"trouble": (done.stderr.strip().splitlines() or ["no message"])[-1]}
-        return read_json(out)
-
-
-def _keep_faster(kept: dict, name: str, new: dict) -> None:
-    if new.get("tokens_per_second", 0) >= kept[name].get("tokens_per_second", 0):
-        kept[name] = new
-
-
-def _ratio(rows: dict, one: str, other: str) -> float | None:
-    numbers = [rows[name].get("tokens_per_second") for name in (one, other)]
-    return round(numbers[0] / numbers[1], 2) if all(numbers) else None
-
-
-def _clocks() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
-
-
-def _peak_bytes() -> int:
-    """The most memory that this process has held so far."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux counts what the parent held into ru_maxrss of its children
-        return int(status.read_text("utf-8").partition("VmHWM:")[2].split()[0]) * 1024
-    if sys.platform == "win32":
-        import psutil
-
-        return psutil.Process().memory_info().peak_wset
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -128,7 +128,7 @@ def in_batches(name: str, adapter: Path | None = None) -> Model:
     """
     import torch
 
-    if not (torch.cuda.is_available() or _computes_in_bfloat16()):
+    if not (torch.cuda.is_available() or computes_in_bfloat16()):
         return load(adapter or name)
     if adapter:
         check(adapter)
@@ -223,7 +223,7 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def _computes_in_bfloat16() -> bool:
+def computes_in_bfloat16() -> bool:
     """By instructions of its own; without them it would be ten times as slow. False where torch cannot tell."""
     import torch
 

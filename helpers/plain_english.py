@@ -27,7 +27,7 @@ SPEAKERS = ("Problem Framer", "Memory Activator", "Synthesizer")
 SHORT = LAPTOP / "short.jsonl"
 # How much is seen of each sort: too many facts, which cost nothing to make, drown the other kinds.
 PREMISES = 2  # pairs for each known fact
-QUESTIONS, CLAIMS = 110, 40  # pairs of questions and of claims that the base does not know the answer to
+QUESTIONS, CLAIMS = 250, 40  # pairs of questions and of claims that the base does not know the answer to
 EVERY = 4  # one unknown fact in so many is claimed
 HELD_OUT = 3  # of nine forms so many are never trained on
 OPENING = 50  # words of a curated reply at most, in whole sentences

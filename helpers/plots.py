@@ -1,14 +1,17 @@
-"""Pictures of a fine-tune and of a data set. Those of a report are in `report_plots` and `reply_plots`."""
+"""Pictures of a fine-tune, of a data set, and of what a base knows. Those of a report are in `report_plots` and
+`reply_plots`.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers.dialogue import KINDS, ROLES, Dialogue, read_text
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
-from helpers.picture import LIGHT, Look, Picture, save
+from helpers.picture import LIGHT, Look, Picture, frame, save
+from helpers.probe import BETWEEN, KNOWN, UNKNOWN
 
 
 def loss_curve(path: Path, out: Path, look: Look = LIGHT) -> Picture:
@@ -86,6 +89,41 @@ def dataset_picture(dialogues: Sequence[Dialogue], out: Path, look: Look = LIGHT
             f"{size}. {'; '.join(told)}. Answers have {counted[0]} to {counted[-1]} words, half of them "
             f"{counted[len(counted) // 2]} or fewer. The commonest first word of a prompt, {word!r}, opens {uses} of "
             f"them. Friction moments: {', '.join(shown)}."
+        )
+
+    return save(paint, out, look)
+
+
+def knowledge_picture(sorts: Mapping[tuple[str, str], str], out: Path, look: Look = LIGHT) -> Picture:
+    """What a base knows, by relation, the best known first: `sorts` as `probe.sorts` has them."""
+    counts = Counter((relation, sort) for (relation, _), sort in sorts.items())
+    asked = Counter(relation for relation, _ in sorts)
+    relations = sorted(asked, key=lambda name: (-counts[name, KNOWN] / asked[name], name))
+    total = Counter(sorts.values())
+
+    def paint(figure, look: Look) -> str:
+        looks = {  # told apart by hatching too
+            KNOWN: {"facecolor": look.tuned, "edgecolor": look.ground},
+            BETWEEN: {"facecolor": look.faint, "edgecolor": look.ground},
+            UNKNOWN: {"facecolor": look.base, "edgecolor": look.ground, "hatch": "//"},
+        }
+        title = f"The base knows {total[KNOWN]} of {total.total()} facts"
+        names = {KNOWN: "right in all three", BETWEEN: "now and then", UNKNOWN: "wrong in all three"}
+        hint = "Each was asked for in three phrasings; behind a relation: facts known of facts asked"
+        frame(figure, look, title, hint, "", [(names[sort], style) for sort, style in looks.items()])
+        axes, left = figure.subplots(), [0.0] * len(relations)
+        for sort, style in looks.items():
+            widths = [100 * counts[name, sort] / asked[name] for name in relations]
+            axes.barh(range(len(relations)), widths, 0.8, left=left, **style)
+            left = [sum(pair) for pair in zip(left, widths, strict=True)]
+        _names(axes, [f"{name}  {counts[name, KNOWN]} of {asked[name]}" for name in relations], "", 12)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0, labelcolor=look.ink)
+        axes.set(xlim=(0, 100), ylim=(len(relations) - 0.5, -0.5))
+        best, worst = relations[0], relations[-1]
+        return (
+            f"{title}, {total[BETWEEN]} now and then, {total[UNKNOWN]} not at all. Best known: {best}, "
+            f"{counts[best, KNOWN]} of {asked[best]}; least known: {worst}, {counts[worst, KNOWN]} of {asked[worst]}."
         )
 
     return save(paint, out, look)

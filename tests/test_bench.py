@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import tiny
 
-from helpers import bench
+from helpers import bench, timing
 from helpers.errors import UserError
 from helpers.scale import ROOT, SCALES
 
@@ -47,28 +47,28 @@ def test_a_part_that_fails_is_shown_with_its_reason_and_the_others_stay():
 def test_of_two_rounds_the_faster_counts_and_a_failure_never_replaces_a_number():
     kept = {"unsloth": {}}
     for row in (ROW, {**ROW, "tokens_per_second": 120.0}, {**ROW, "tokens_per_second": 90.0}, {"trouble": "?"}):
-        bench._keep_faster(kept, "unsloth", row)
+        timing.keep_faster(kept, "unsloth", row)
     assert kept["unsloth"]["tokens_per_second"] == 120.0
 
 
 def test_the_ratio_is_of_the_rates_of_one_run_and_none_where_a_part_failed():
     rows = {"a": {"tokens_per_second": 30.0}, "b": {"tokens_per_second": 20.0}, "c": {"trouble": "?"}}
-    assert bench._ratio(rows, "a", "b") == 1.5
-    assert bench._ratio(rows, "a", "c") is None
+    assert timing.ratio(rows, "a", "b") == 1.5
+    assert timing.ratio(rows, "a", "c") is None
 
 
 def test_what_goes_wrong_in_a_child_is_told_by_its_last_line():
-    assert "KeyError" in bench._in_child("no such part")["trouble"]
+    assert "AttributeError" in timing.in_child("bench:no_such_part")["trouble"]
 
 
 def test_the_time_from_replies_to_a_report_is_measured_and_shown():
-    measured = bench._in_child("score", 5)
+    measured = timing.in_child("bench:score", 5)
     assert measured["replies"] == 40 and measured["cpu_seconds"] > 0
     assert "verdicts and statistics of 2 x 40 replies" in bench.table({**result(), "scoring": measured})
 
 
 def test_the_peak_of_memory_grows_by_what_was_held_and_let_go():
-    code = "from helpers.bench import _peak_bytes as p; a = p(); b = b'x' * 200_000_000; del b; print(p() - a)"
+    code = "from helpers.timing import peak_bytes as p; a = p(); b = b'x' * 200_000_000; del b; print(p() - a)"
     grown = int(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True).stdout)
     assert 150_000_000 < grown < 250_000_000
 

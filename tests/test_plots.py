@@ -6,7 +6,7 @@ import pytest
 from legible import faults
 from salad import salad_set
 
-from helpers import plots
+from helpers import plots, probe
 from helpers.errors import UserError
 from helpers.picture import LOOKS, render
 
@@ -36,12 +36,20 @@ def test_a_set_of_triggers_alone_is_drawn_and_none_at_all_is_said(tmp_path):
         plots.dataset_picture([], tmp_path / "none.png")
 
 
+def test_what_a_base_knows_is_drawn_the_best_known_relation_first_and_said_in_words(tmp_path):
+    sorts = {("day", "Monday"): probe.KNOWN, ("day", "Friday"): probe.BETWEEN, ("dish", "sushi"): probe.UNKNOWN}
+    text = plots.knowledge_picture(sorts, tmp_path / "known.png").alt
+    assert text.startswith("The base knows 1 of 3 facts, 1 now and then, 1 not at all.")
+    assert text.endswith("Best known: day, 1 of 2; least known: dish, 0 of 1.")
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
-def test_both_can_be_read_from_the_last_row(tmp_path, monkeypatch, look):
+def test_all_can_be_read_from_the_last_row(tmp_path, monkeypatch, look):
     monkeypatch.setattr(plots, "save", lambda paint, out, look: render(paint, look)[0])
     losses = curve(tmp_path / "loss.jsonl", [{"step": n, "loss": 8.0 / n} for n in range(1, 500, 7)])
     assert faults(plots.loss_curve(losses, tmp_path / "loss.png", look)) == []
     assert faults(plots.dataset_picture(salad_set(40), tmp_path / "set.png", look)) == []
+    assert faults(plots.knowledge_picture(probe.sorts(), tmp_path / "known.png", look)) == []
 
 
 @pytest.mark.parametrize("bad", ["", '{"step": 10, "loss": 2', '{"loss": 2}\n', "[1]\n"])
