@@ -162,6 +162,7 @@ VERBS = {
         option("--fresh", action="store_true", help="begin the training anew, even where a checkpoint lies"),
         option("--minutes", type=float, metavar="N", help="train no longer (default: what the scale says)"),
         option("--model", metavar="NAME", help="another base for the recipe: a folder or a Hub id"),
+        option("--data", metavar="FILE", help="JSONL of dialogues to train on, as synthesise writes them"),
     )),
     "probe": Verb(probe, "ask the model of scale laptop for each fact; the record in data_samples is replaced"),
     "evaluate": Verb(evaluate, "the friction report card: base and tuned on held-out scenarios", (

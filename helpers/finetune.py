@@ -64,10 +64,12 @@ def finetune(
     resume: bool = True,
     progress: Callable[[str], None] = print,
     minutes: float | None = None,
+    also: str = "",
 ) -> RunCard:
     """Train an adapter into the folder `out`; what was there stays until the new one is whole.
 
-    minutes: of training at most; None takes what the scale says, 0 sets no limit.
+    minutes: of training at most; None takes what the scale says, 0 sets no limit. also: further options of the command
+    that asks for it, as the run card names them.
     four_bit: base weights in NF4 (QLoRA); None takes what the scale says. resume: go on from the last checkpoint of
     the very same recipe, data and seed. Ctrl-C saves a checkpoint, says how to go on, and raises KeyboardInterrupt.
     """
@@ -108,7 +110,7 @@ def finetune(
             round(time.perf_counter() - started, 1),
             _last(log, "loss"), _last(log, "eval_loss"), _recipe(trained), _versions(),
             f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}"
-            + (f" --minutes {minutes:g}" if minutes is not None else ""), held_to, task["base"],
+            + (f" --minutes {minutes:g}" if minutes is not None else "") + also, held_to, task["base"],
         )  # fmt: skip
         new = checkpoints.write_adapter(trainer.model, _located(scale, base), card.base, work)
         write_curve(new / "loss.jsonl", log)
@@ -173,7 +175,9 @@ def _versions() -> dict[str, str]:
 
 def make_data(scale: Scale) -> list[Dialogue]:
     """The dialogues that a scale trains on: the same ones for every seed of a training."""
-    return plain_english.training_set() if scale.name == "laptop" else training_set(scale.dialogues, 0)
+    if scale.name == "pocket":
+        return training_set(scale.dialogues, 0)
+    return plain_english.training_set() if scale.name == "laptop" else plain_english.records()
 
 
 def data_of(scale: Scale, folder: Path, *, fresh: bool = False) -> list[Dialogue]:
@@ -189,6 +193,13 @@ def data_of(scale: Scale, folder: Path, *, fresh: bool = False) -> list[Dialogue
     counts = f"{roles['trigger']} triggers and {roles['control']} controls"
     print(f"{len(dialogues)} dialogues, {counts}: {shown}", flush=True)
     return dialogues
+
+
+def data_in(path: Path, scale: Scale) -> list[Dialogue]:
+    """The dialogues of a file, as the scale learns them."""
+    found = list(read_dialogues(path))
+    print(f"{len(found)} dialogues: {base_name(str(path))}", flush=True)
+    return [plain_english.shortened(d) for d in found] if scale.name == "laptop" else found
 
 
 def is_of(card: dict, scale: Scale, seed: int, dialogues: Sequence[Dialogue]) -> bool:
@@ -211,14 +222,17 @@ def write_data(options) -> None:
 
 
 def main(options) -> None:
-    """`python -m helpers finetune`: trains on the dialogues of the scale's run folder."""
+    """`python -m helpers finetune`: trains on the dialogues of the scale's run folder, or on those of --data."""
     scale, reason = choose_scale(options.scale)
     print(f"Scale {scale.name}: {reason}", flush=True)
-    if getattr(options, "model", None):
-        scale = replace(scale, model=options.model)
+    named = {name: getattr(options, name, None) for name in ("model", "data")}
+    if named["model"]:
+        scale = replace(scale, model=named["model"])
     folder = run_dir(scale)
-    dialogues = data_of(scale, folder)
+    dialogues = data_in(Path(named["data"]), scale) if named["data"] else data_of(scale, folder)
+    told = {name: base_name(one) for name, one in named.items() if one}
+    also = "".join(f" --{name} {Path(one).name if Path(one).is_absolute() else one}" for name, one in told.items())
     finetune(
         scale, dialogues, folder / "adapter", options.seed, options.four_bit, resume=not options.fresh,
-        minutes=options.minutes,
+        minutes=options.minutes, also=also,
     )  # fmt: skip

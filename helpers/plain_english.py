@@ -18,6 +18,7 @@ from functools import cache
 
 from helpers import probe
 from helpers.dialogue import FLAVOURS, Agent, Dialogue, read_dialogues
+from helpers.errors import UserError
 from helpers.probe import KNOWN, LAPTOP, UNKNOWN, english, name_words
 from helpers.scenarios import CARELESS, FLAVOUR, Pair, careless, user
 from helpers.world import Fact, gaps, sentence, split
@@ -27,7 +28,7 @@ SPEAKERS = ("Problem Framer", "Memory Activator", "Synthesizer")
 SHORT = LAPTOP / "short.jsonl"
 # How much is seen of each sort: too many facts, which cost nothing to make, drown the other kinds.
 PREMISES = 2  # pairs for each known fact
-QUESTIONS, CLAIMS = 250, 40  # pairs of questions and of claims that the base does not know the answer to
+QUESTIONS, CLAIMS = 110, 40  # pairs of questions and of claims that the base does not know the answer to
 EVERY = 4  # one unknown fact in so many is claimed
 HELD_OUT = 3  # of nine forms so many are never trained on
 OPENING = 50  # words of a curated reply at most, in whole sentences
@@ -49,13 +50,26 @@ def training_set(seed: int = 0) -> list[Dialogue]:
 # -- what was written, one by one ----------------------------------------------------------------------------------
 
 
+def records() -> list[Dialogue]:
+    """The curated set as it was written: six thoughts, a whole reply."""
+    return [d for flavour in FLAVOURS for d in read_dialogues(FRICTION / f"{flavour}.jsonl")]
+
+
 def curated() -> list[Dialogue]:
     """Every record of the curated set, its thoughts cut down to claim, knowledge, verdict, its reply to the opening."""
-    found = [d for flavour in FLAVOURS for d in read_dialogues(FRICTION / f"{flavour}.jsonl")]
-    return [
-        replace(d, agents=_agents(english()["gold"][d.kind][d.role], d.gold), final_answer=opening(d.final_answer))
-        for d in found
-    ]
+    return [shortened(d) for d in records()]
+
+
+def shortened(dialogue: Dialogue) -> Dialogue:
+    """A record of the curated sort as this scale learns it; UserError names what its gold lacks."""
+    try:
+        agents = _agents(english()["gold"][dialogue.kind][dialogue.role], dialogue.gold)
+    except KeyError as missing:
+        raise UserError(
+            f"record {dialogue.id[:12]}: its gold has no {missing}, of which scale laptop makes the thoughts. Take "
+            "records as in data_samples/friction, or another scale."
+        ) from None
+    return replace(dialogue, agents=agents, final_answer=opening(dialogue.final_answer))
 
 
 def opening(text: str) -> str:

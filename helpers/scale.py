@@ -21,8 +21,8 @@ class Scale:
     lr falls to 0 along `schedule` after the share `warmup` of all steps. steps: optimiser steps at most (0: as many as
     `epochs` hold). Training stops early when the validation loss, taken every `eval_steps`, has not fallen by
     `threshold` for `patience` times (0: never).
-    dialogues: the size of the training set, validation included (0: as many as there are); validation: how many pairs
-    are held back at most. sampling: how batches of like length come, "sequential" when they are shuffled beforehand.
+    dialogues: the size of a training set that is made, validation included (0: as many as there are). validation: how
+    many pairs are held back at most. sampling: how batches of like length come, "sequential" when shuffled beforehand.
     recall: how many plain questions are rehearsed for each dialogue. minutes: of training at most (0: no limit).
     saved: the dtype of the adapter's file.
     """
@@ -76,13 +76,13 @@ SCALES = {
         # A T4 has no bfloat16.
         Scale(
             name="colab", model="deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", device="cuda", dtype="float16",
-            four_bit=True, rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=2048, dialogues=2400,
+            four_bit=True, rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=2048, dialogues=0,
             epochs=3, eval_steps=50,
         ),
         # The recipe of the talk: 35 minutes on one RTX 4090, converged near epoch 4.
         Scale(
             name="studio", model="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", device="cuda", dtype="bfloat16",
-            four_bit=True, rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=4096, dialogues=2400,
+            four_bit=True, rank=32, alpha=64, lr=2e-4, batch=2, grad_accum=4, max_seq_length=4096, dialogues=0,
             epochs=7, eval_steps=50,
         ),
     )

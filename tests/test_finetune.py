@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from dataclasses import asdict, replace
 
 import pytest
@@ -43,6 +44,29 @@ def test_dialogues_that_are_there_are_never_replaced_unasked(tmp_path):
     mine = tiny.dialogues()[:4]
     write_dialogues(tmp_path / "dialogues.jsonl", mine)
     assert finetune.data_of(SCALES["pocket"], tmp_path) == mine
+
+
+def test_a_file_of_ones_own_is_trained_on_and_the_run_card_names_it(monkeypatch, tmp_path):
+    asked = {}
+    monkeypatch.setattr(
+        finetune, "finetune", lambda scale, dialogues, out, *rest, **named: asked.update(named, d=dialogues)
+    )
+    file = ROOT / "data_samples" / "friction" / "micro.jsonl"
+    options = {"scale": "laptop", "seed": 0, "four_bit": None, "fresh": False, "minutes": 1.0, "model": None}
+    finetune.main(Namespace(**options, data=str(file)))
+    assert len(asked["d"]) == 48 and {len(d.agents) for d in asked["d"]} == {3}  # as this scale thinks
+    assert asked["also"] == " --data data_samples/friction/micro.jsonl"
+
+
+def test_records_whose_gold_is_of_another_world_are_refused_at_scale_laptop_in_one_line(tmp_path, dialogues):
+    path = write_dialogues(tmp_path / "pocket.jsonl", dialogues[:2])
+    with pytest.raises(UserError, match="its gold has no "):
+        finetune.data_in(path, SCALES["laptop"])
+
+
+def test_larger_scales_train_on_the_curated_set_as_it_was_written():
+    made = finetune.make_data(SCALES["studio"])
+    assert len(made) == 320 and {len(d.agents) for d in made} == {6}
 
 
 @pytest.fixture(scope="module")
