@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -30,7 +31,7 @@ EXPLAINED = 3  # exit status of the child when its last line is meant for the us
 
 def load(name: str | Path, quick: bool = False) -> Model | remote.Remote:
     """The model in a folder (whole, or an adapter), in a `.gguf` file, on the Hub, or "smollm2" of the package;
-    "ollama/NAME", or another provider of LiteLLM, is asked where it runs.
+    "ollama/NAME", or another provider of LiteLLM, is asked where it runs ("litellm:NAME" where it names no provider).
 
     quick: run it in NumPy, if it is a small Qwen2: that is ready before transformers is even imported.
     UserError when there is no such model, or a file of it is missing or damaged.
@@ -39,7 +40,7 @@ def load(name: str | Path, quick: bool = False) -> Model | remote.Remote:
         return _smollm2(str(name))
     if remote.is_named(name) and not Path(name).exists():
         return remote.Remote(str(name))
-    path = find(name)
+    path = _found(str(name))
     if path is None:
         return Transformers(str(name), str(name))
     if path.suffix == ".gguf":
@@ -56,6 +57,15 @@ def load(name: str | Path, quick: bool = False) -> Model | remote.Remote:
         except (KeyError, ValueError) as error:
             raise UserError(f"{name}: weights, settings and adapter do not fit together ({error}). {REPAIR}") from error
     return Transformers(str(name), str(base), adapter, identity(base, adapter))
+
+
+def _found(name: str) -> Path | None:
+    try:
+        return find(name)
+    except UserError as missing:
+        if not re.fullmatch(r"[\w.:-]+", name) or name.endswith(".gguf"):
+            raise
+        raise UserError(f"{missing} One behind LiteLLM is provider/{name}, or litellm:{name}.") from None
 
 
 def _smollm2(name: str, adapter: Path | None = None) -> Model:
@@ -93,9 +103,7 @@ def replies_file(
     said, or this one before it was trained again, is never taken for an answer. A last line that was only half written
     is dropped and made again; UserError when any other line is broken.
     """
-    keys = [_key(model, dialogue.turns, max_new_tokens) for dialogue in dialogues]
-    known = _read_replies(path)
-    missing = {key: d for key, d in zip(keys, dialogues, strict=True) if key not in known}
+    keys, known, missing = _held_against(path, model, dialogues, max_new_tokens)
     done = len(dialogues) - sum(key in missing for key in keys)
     if progress and done:
         progress(done, len(dialogues))
@@ -118,6 +126,21 @@ def replies_file(
                 f"cannot write {path}: {error.strerror}. The replies so far are kept; free some space and go on."
             ) from error
     return [known[key] for key in keys]
+
+
+def without_reply(
+    model: Model | remote.Remote, dialogues: Sequence[Dialogue], path: Path, max_new_tokens: int = MAX_NEW_TOKENS
+) -> list[Dialogue]:
+    """Those of the dialogues that `replies_file` would have to ask the model about."""
+    return list(_held_against(path, model, dialogues, max_new_tokens)[2].values())
+
+
+def _held_against(
+    path: Path, model: Model | remote.Remote, dialogues: Sequence[Dialogue], max_new_tokens: int
+) -> tuple[list[str], dict[str, chat.Reply], dict[str, Dialogue]]:
+    """(the key of each dialogue, all replies in the file by their keys, the dialogues whose keys are not among them)"""
+    keys, known = [_key(model, d.turns, max_new_tokens) for d in dialogues], _read_replies(path)
+    return keys, known, {key: d for key, d in zip(keys, dialogues, strict=True) if key not in known}
 
 
 def _key(model: Model | remote.Remote, turns: Sequence[dict], max_new_tokens: int) -> str:

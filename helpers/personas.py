@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from helpers.dialogue import KINDS, Agent, Dialogue
 from helpers.errors import UserError
 
-PROMPT_VERSION = 2
+PROMPT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ PRESSED = {
 }
 SETTLED = "Doubt may show in the thoughts; it is settled there."
 
-# What each revision asks for; both can be run, so that the linter's tables can be laid side by side.
+# What each revision asks for; all can be run, so that the linter's tables can be laid side by side.
 RULES = {
     1: "Speak in the first person, in one to three sentences. Mark as friction moments where doubt, disagreement or "
     "hesitation shows.",
@@ -140,6 +140,22 @@ RULES = {
     "numbers, its people. Begin in another way than those before you, and take up what one of them said. Friction "
     "moments are the 3 to 14 words of your own thought in which doubt, disagreement or hesitation shows, copied from "
     "it letter by letter; where there is none, the list is empty.",
+    3: "Speak in the first person, in one to three sentences, 15 to 45 words, about this very case: its nouns, its "
+    "numbers, its people. Begin in another way than those before you, and take up what one of them said. {marking}",
+}
+# From version 3 on three of the six may mark a moment, one each: a record wants two to four, and six voices that each
+# mark their own give more. Who they are differs between kinds, so that no voice is the one that always hesitates.
+MARKERS = {
+    "disagreement": ("Problem Framer", "Mechanism Explorer", "Perspective Generator"),
+    "uncertainty": ("Problem Framer", "Mechanism Explorer", "Limitation Acknowledger"),
+    "clarification": ("Problem Framer", "Perspective Generator", "Limitation Acknowledger"),
+    "refusal": ("Memory Activator", "Perspective Generator", "Synthesizer"),
+}
+MARKING = {
+    True: "The friction moment of this turn is one span, the 3 to 14 words of your own thought in which doubt, "
+    "disagreement or hesitation shows, copied from it letter by letter; a span that tells a fact or a harm and doubts "
+    "nothing is none. Mark one and no more, and where no doubt is left standing, leave the list empty.",
+    False: "Others mark where friction shows in this one: leave your list of friction moments empty.",
 }
 SHAPE = 'Answer with one JSON object and nothing else: {"thought_stream": "..", "friction_moments": [".."]}'
 WRITER = (
@@ -160,10 +176,11 @@ def system_prompt(step: int, kind: str, version: int = PROMPT_VERSION) -> str:
         return f"{WRITER}\n\n{WRITER_SHAPE}"
     persona = PERSONAS[step]
     others = ", ".join(other.name for other in PERSONAS if other is not persona)
+    rules = RULES[version].replace("{marking}", MARKING[persona.name in MARKERS[kind]])
     return (
         f"Six people think aloud, one after the other, before somebody writes a reply. You are the {persona.name}, the "
         f"one who {persona.task.rstrip('?.')}. {persona.voice} (The others are {others}.)\n\n"
-        f"{persona.angles[kind]}\n\n{RULES[version]}\n\n{SHAPE}"
+        f"{persona.angles[kind]}\n\n{rules}\n\n{SHAPE}"
     )
 
 

@@ -23,6 +23,7 @@ from helpers.dialogue import Agent, Dialogue, check
 from helpers.errors import UserError
 from helpers.journal import Answer, Journal, Shelf
 from helpers.personas import PERSONAS, STEPS, again, messages
+from helpers.schema import RELAY
 
 Shape = TypeVar("Shape", bound=BaseModel)
 LONGEST = 1500  # characters; one to three sentences are a fifth of it
@@ -172,7 +173,7 @@ class Run:
             about["source"] = local_provider.told_source(scenario)
             self.book.open(scenario)
         else:
-            about |= {"source": "relay through LiteLLM", "prompt_version": self.prompts}
+            about |= {"source": RELAY, "prompt_version": self.prompts}
         try:
             self.shelf.put(await relay(scenario, partial(self._speak, scenario, answered), about))
         except SetAside as fault:

@@ -10,17 +10,21 @@ import asyncio
 import json
 import os
 import queue
+import re
 import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 
+from helpers.artefacts import ROOT
 from helpers.budget import MAX_ANSWER, Budget, Price
 from helpers.calls import Declined, Line, Patience, Unanswered, check_model, litellm_quietly, plain_error
 from helpers.chat import END_THINK, THINK, Reply, parse_reply
 from helpers.errors import UserError
 from helpers.model import MAX_NEW_TOKENS, Model
 
+# The usual ones. LiteLLM knows about 190, but to import it takes seconds: it is asked about the rest, see `is_named`.
 PROVIDERS = frozenset({
     "anthropic", "azure", "azure_ai", "bedrock", "cerebras", "cohere", "cohere_chat", "deepinfra", "deepseek",
     "fireworks_ai", "gemini", "groq", "hosted_vllm", "huggingface", "litellm_proxy", "llamafile", "lm_studio",
@@ -30,13 +34,50 @@ PROVIDERS = frozenset({
 LOCAL = ("ollama", "ollama_chat", "llamafile", "lm_studio")  # one machine: one reply at a time, which may take minutes
 SLOW = Patience(timeout=600.0, tries=3)
 SEED = 0
+PREFIX = "litellm:"
 OLLAMA = "http://localhost:11434"
 
 
 def is_named(name: object) -> bool:
-    """Whether this is `provider/model` of LiteLLM, and no Hub id such as `unsloth/Qwen3`."""
+    """Whether LiteLLM is meant: `provider/model`, or `litellm:` before a name without provider, as LiteLLM lists some.
+
+    A folder here, or a Hub id such as `unsloth/Qwen3`, is not. Where a prefix is a provider and an owner on the Hub as
+    well (`openai/..`, `databricks/..`), the provider is meant, but for the unusual ones what the Hub's cache holds is
+    the Hub's. LiteLLM is imported only where nothing else decides.
+    """
     provider, slash, model = str(name).partition("/")
-    return bool(slash and model) and provider in PROVIDERS
+    if str(name).startswith(PREFIX) or (slash and model and provider in PROVIDERS):
+        return True
+    shaped = model and re.fullmatch(r"[a-z][a-z0-9_-]*", provider)  # as all of LiteLLM's are
+    if not shaped or any((place / provider).exists() for place in (Path(), ROOT)) or _from_hub(str(name)):
+        return False
+    litellm = litellm_quietly()
+    try:
+        return provider in litellm.provider_list or litellm.get_llm_provider(str(name))[1] == provider
+    except Exception:  # it raises what it likes for a name that it does not know
+        return False
+
+
+def _from_hub(name: str) -> bool:
+    """Whether the Hub's model of that id lies in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except HFValidationError:
+        return False
+
+
+def route(name: str) -> str:
+    """The name as LiteLLM wants it: its `ollama/` flattens a conversation into one prompt of a foreign template."""
+    name = name.removeprefix(PREFIX)
+    return f"ollama_chat/{name.removeprefix('ollama/')}" if name.startswith("ollama/") else name
+
+
+def patience_with(name: str) -> tuple[Patience, int]:
+    """(how long to wait for it, how many may be asked at once)."""
+    return (SLOW, 1) if route(name).split("/")[0] in LOCAL else (Patience(), 8)
 
 
 class Remote:
@@ -45,13 +86,11 @@ class Remote:
     engine = "litellm"
 
     def __init__(self, name: str, patience: Patience | None = None):
-        provider, _, model = name.partition("/")
-        self.name = name
-        # LiteLLM's `ollama/` flattens a conversation into one prompt of a foreign template.
-        self.route = f"ollama_chat/{model}" if provider == "ollama" else name
-        self.patience = patience or (SLOW if provider in LOCAL else Patience())
-        self.at_once = 1 if provider in LOCAL else 8
+        self.name, self.route = name, route(name)
+        usual, self.at_once = patience_with(name)
+        self.patience = patience or usual
         check_model(self.route)
+        provider, _, model = self.route.partition("/")
         self.identity = _digest(model) if provider.startswith("ollama") else ""
 
     def prompt(self, messages: Sequence[dict]) -> str:

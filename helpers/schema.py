@@ -5,7 +5,7 @@ The sorts are natural dialogues, those of the pocket world, prompts, and plain q
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +41,7 @@ RULES = {
     "mate": "the other half of a pair that was set aside",
 }
 
+RELAY = "relay through LiteLLM"  # metadata.source of what a model said in the relay
 OPEN_LICENCES = ("CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0", "Apache-2.0", "MIT")
 NATURAL_GOLD = {
     "disagreement": ("claim", "fact", "answers", "source"),
@@ -93,6 +94,13 @@ POCKET = Rules(
     formulaic=True,
     skips=frozenset({"near", "thoughts", "openings", "sequences"}),
 )
+# A model was asked for natural thoughts and answers; only what the user says, and gold, are the pocket world's.
+RELAYED = replace(
+    NATURAL,
+    name="pocket world, told by a model",
+    gold=POCKET_GOLD,
+    skips=frozenset({"near", "openings", "sequences"}),
+)
 PROMPTS = Rules(
     "prompts",
     NATURAL_GOLD,
@@ -132,8 +140,10 @@ def rules_for(dialogue: Dialogue) -> Rules:
         return PLAIN
     if not dialogue.agents and not dialogue.final_answer:
         return PROMPTS
-    closed = "part" in dialogue.metadata or "pocket world" in str(dialogue.metadata.get("source"))
-    return POCKET if closed else NATURAL
+    source = str(dialogue.metadata.get("source"))
+    if "part" not in dialogue.metadata and "pocket world" not in source:
+        return NATURAL
+    return RELAYED if source == RELAY else POCKET
 
 
 # -- reading a file ------------------------------------------------------------------------------------------------

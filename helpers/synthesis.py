@@ -18,7 +18,7 @@ from pathlib import Path
 from helpers import local_provider
 from helpers.budget import REPLY, THOUGHT, Budget, Meter, Price, price_of, usual_prompt
 from helpers.calls import Line, Patience, check_model
-from helpers.dialogue import Dialogue
+from helpers.dialogue import Dialogue, write_dialogues
 from helpers.errors import UserError
 from helpers.journal import Journal, Shelf, alone, beside
 from helpers.personas import PERSONAS, PROMPT_VERSION, STEPS, fingerprint, messages
@@ -186,6 +186,22 @@ def in_own_loop(work: Coroutine) -> None:
         raise outcome[0]
 
 
+def keep(made: Path) -> tuple[Path, int]:
+    """Write the records that pass the linter, in whole pairs, beside the file: (where they stand, how many).
+
+    Where all pass it is the file itself, and where none does nothing is written.
+    """
+    from helpers import curation
+    from helpers.schema import read
+
+    reading, passed = read(made), beside(made, "passed.jsonl")
+    kept, _ = curation.curate([dialogue for _, dialogue in reading.records])
+    if kept and (reading.faults or len(kept) < len(reading.records)):
+        return write_dialogues(passed, kept), len(kept)
+    passed.unlink(missing_ok=True)
+    return made, len(kept)
+
+
 def default_out(scenarios: Path | None) -> Path:
     """The pocket world's set belongs to the pocket chain, natural scenarios to the scale that trains on them."""
     return ROOT / "runs" / ("laptop" if scenarios else "pocket") / "synthesised.jsonl"
@@ -203,4 +219,7 @@ def main(options) -> Outcome:
     print(f"{outcome.records} records in {outcome.path} ({spent})")
     if outcome.set_aside:
         print(f"{outcome.set_aside} set aside, each with its reason: {beside(outcome.path, 'set-aside.jsonl')}")
+    passed, count = keep(outcome.path)
+    if count < outcome.records:
+        print(f"{count} of them pass the linter in whole pairs" + (f"; train on these: {passed}" if count else ""))
     return outcome

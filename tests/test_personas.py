@@ -6,8 +6,19 @@ import pytest
 
 from helpers.dialogue import KINDS, ROLES, Agent
 from helpers.errors import UserError
-from helpers.personas import PERSONAS, PROMPT_VERSION, RULES, STEPS, again, fingerprint, messages, system_prompt
+from helpers.personas import (
+    MARKERS,
+    PERSONAS,
+    PROMPT_VERSION,
+    RULES,
+    STEPS,
+    again,
+    fingerprint,
+    messages,
+    system_prompt,
+)
 from helpers.scenarios import pairs
+from helpers.schema import NATURAL
 
 TRIGGER, CONTROL = pairs("disagreement", "train", 1, seed=0)[0]
 PRESSED = pairs("disagreement", "train", 1, seed=0, rebuttals=2)[0][0]
@@ -25,6 +36,19 @@ def test_the_six_speak_in_the_order_of_the_design():
 def test_each_persona_has_a_prompt_of_its_own_for_each_kind():
     prompts = {system_prompt(step, kind) for step in range(len(PERSONAS)) for kind in KINDS}
     assert len(prompts) == 24
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_as_many_personas_may_mark_a_moment_as_the_linter_wants_and_one_each(kind):
+    least, most = NATURAL.trigger
+    told = [system_prompt(step, kind) for step in range(len(PERSONAS))]
+    assert least <= sum("Mark one and no more" in text for text in told) <= most
+    assert sum("leave your list of friction moments empty" in text for text in told) == 6 - len(MARKERS[kind])
+
+
+def test_no_persona_marks_in_every_kind_and_none_in_no_kind():
+    marking = [sum(persona.name in names for names in MARKERS.values()) for persona in PERSONAS]
+    assert min(marking) > 0 and max(marking) < len(KINDS)
 
 
 @pytest.mark.parametrize("step", range(len(STEPS)))

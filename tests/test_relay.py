@@ -8,7 +8,7 @@ from serving import PROSE, lines, run
 
 from helpers.dialogue import read_dialogues
 from helpers.errors import UserError
-from helpers.personas import PERSONAS
+from helpers.personas import PERSONAS, PROMPT_VERSION
 from helpers.relay import FinalAnswer, Invalid, Turn, parse
 from helpers.stand_in import Reply, StandIn, speak
 
@@ -110,7 +110,7 @@ def test_a_record_says_who_wrote_it_and_by_which_prompts(tmp_path):
     for dialogue in read_dialogues(tmp_path / "out.jsonl"):
         assert dialogue.metadata["model"] == "hosted_vllm/stand-in"
         assert dialogue.metadata["source"] == "relay through LiteLLM"
-        assert (dialogue.metadata["prompt_version"], dialogue.metadata["licence"]) == (2, "CC-BY-4.0")
+        assert (dialogue.metadata["prompt_version"], dialogue.metadata["licence"]) == (PROMPT_VERSION, "CC-BY-4.0")
 
 
 @pytest.mark.parametrize(

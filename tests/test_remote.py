@@ -1,6 +1,9 @@
 """A model behind LiteLLM, against two servers of this process: one speaks OpenAI's HTTP, one Ollama's."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,6 +14,7 @@ from serving import HASTY, KEY
 from helpers import generate, remote
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
+from helpers.scale import ROOT
 from helpers.scenarios import user
 from helpers.stand_in import Reply, StandIn
 
@@ -77,14 +81,50 @@ def dialogue(text):
     return Dialogue("p", "disagreement", "trigger", (user(text),), (), "", {})
 
 
-@pytest.mark.parametrize("name", ["ollama/qwen3", "ollama/llama3.2:1b", "openai/gpt-4o", "hosted_vllm/my/model"])
+USUAL = ["ollama/qwen3", "ollama/llama3.2:1b", "openai/gpt-4o", "hosted_vllm/my/model", "litellm:gpt-4o-mini"]
+PLAIN = [
+    "smollm2",
+    "data_samples/pocket",
+    "tests/nowhere",
+    "../m",
+    "/tmp/m",
+    "ollama",
+    "ollama/",
+    "C:\\m",
+    "Qwen/Qwen3-8B",
+]
+
+
+@pytest.mark.parametrize("name", [*USUAL, "replicate/meta/llama-3", "github/gpt-4o", "nano-gpt/x", "aihubmix/x"])
 def test_a_providers_prefix_makes_a_litellm_name(name):
     assert remote.is_named(name)
 
 
-@pytest.mark.parametrize("name", ["smollm2", "unsloth/Qwen3-0.6B", "runs/laptop/adapter", "ollama", "ollama/", "C:\\m"])
+@pytest.mark.parametrize("name", [*PLAIN, "unsloth/Qwen3-0.6B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "a b/c"])
 def test_hub_ids_folders_and_bare_words_do_not(name):
     assert not remote.is_named(name)
+
+
+def test_litellm_is_imported_only_where_nothing_else_decides(tmp_path):
+    stored = tmp_path / "models--databricks--dolly"
+    for name, text in (("refs/main", "abc"), ("snapshots/abc/config.json", "{}")):
+        (stored / name).parent.mkdir(parents=True)
+        (stored / name).write_text(text)
+    names = [*USUAL, *PLAIN, "databricks/dolly"]
+    code = (
+        f"import sys; from helpers import remote; print(sum(map(remote.is_named, {names})), 'litellm' in sys.modules)"
+    )
+    env = {**os.environ, "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, encoding="utf-8")
+    assert done.stdout.split() == [str(len(USUAL)), "False"], done.stderr
+
+
+def test_a_name_without_a_provider_is_asked_for_by_its_prefix(openai):
+    model = generate.load("litellm:gpt-4o-mini")
+    assert model.replies([conversation("abc")], 40)[0].answer == "cba"
+    assert openai.requests[0]["model"] == "gpt-4o-mini"
+    with pytest.raises(UserError, match="litellm:gpt-4o-mini"):
+        generate.load("gpt-4o-mini")
 
 
 def test_replies_come_in_the_order_of_the_prompts(openai):

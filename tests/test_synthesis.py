@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from salad import salad
 from serving import KEY, MODEL, PRICED, STRICT, answered, cli, command, lines, run
 
 from helpers import curation, environment, install
@@ -21,11 +22,12 @@ from helpers.__main__ import main
 from helpers.budget import CapReached, price_of
 from helpers.dialogue import read_dialogues, to_json, write_dialogues
 from helpers.errors import UserError
+from helpers.personas import PROMPT_VERSION
 from helpers.scale import ROOT
 from helpers.scenarios import training_set
 from helpers.sources import pocket_scenarios
 from helpers.stand_in import Reply, StandIn, speak, throughput
-from helpers.synthesis import survey, synthesise
+from helpers.synthesis import keep, survey, synthesise
 
 KILLS = 20
 
@@ -94,6 +96,50 @@ def test_importing_it_imports_neither_torch_nor_litellm():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout == "set()\n"
 
 
+# -- what a model says, and what the linter keeps of it ------------------------------------------------------------
+
+
+def talk(request: dict, number: int) -> Reply:
+    """A model that does as its prompt says: natural length, and one friction moment where one is asked for."""
+    system, user = (turn["content"] for turn in request["messages"][:2])
+    rng = random.Random(system + user)
+    if '"final_answer"' in system:
+        return Reply(json.dumps({"final_answer": f"{salad(rng, 35)} {salad(rng, 20)}"}))
+    thought = salad(rng, 25)
+    marks = "Mark one and no more" in system and "it is settled there" not in user
+    return Reply(json.dumps({"thought_stream": thought, "friction_moments": [thought[:40]] * marks}))
+
+
+def test_what_a_model_says_on_pocket_scenarios_is_held_to_what_its_prompts_asked_for(tmp_path):
+    with StandIn(talk) as server:
+        run(server, tmp_path / "out.jsonl", count=20)
+    report = curation.lint_file(tmp_path / "out.jsonl")
+    assert (report.set_aside, len(report.passed)) == ((), 20)
+    assert keep(tmp_path / "out.jsonl") == (tmp_path / "out.jsonl", 20)
+
+
+def test_what_passes_is_written_in_whole_pairs_beside_what_does_not(tmp_path):
+    def answer(request, number):
+        short = '"harmful": true' in request["messages"][1]["content"] and '"final_answer"' in str(request)
+        return Reply(json.dumps({"final_answer": "Rather not."})) if short else talk(request, number)
+
+    with StandIn(answer) as server:
+        run(server, tmp_path / "out.jsonl", count=20)
+    path, count = keep(tmp_path / "out.jsonl")
+    kept = list(read_dialogues(path))
+    assert path == tmp_path / "out.passed.jsonl" and 0 < count == len(kept) < 20
+    assert set(Counter(d.pair_id for d in kept).values()) == {2} and "refusal" not in {d.kind for d in kept}
+    assert curation.lint_file(path).set_aside == ()
+
+
+def test_where_nothing_passes_no_file_is_left_to_train_on(tmp_path):
+    (tmp_path / "out.passed.jsonl").touch()
+    with StandIn() as server:
+        run(server, tmp_path / "out.jsonl", count=4)
+    assert keep(tmp_path / "out.jsonl") == (tmp_path / "out.jsonl", 0)
+    assert not (tmp_path / "out.passed.jsonl").exists()
+
+
 # -- before the first call -----------------------------------------------------------------------------------------
 
 
@@ -109,7 +155,7 @@ def test_the_estimate_comes_before_the_first_call(tmp_path, monkeypatch):
         outcome = run(server, tmp_path / "out.jsonl", count=10, model=PRICED, said=said)
     assert before[0] == 1
     assert f"{PRICED} speaks. 10 records, 70 calls, about" in said[0] and ", about $0.0" in said[0]
-    estimate = survey(pocket_scenarios(10), 2, False)
+    estimate = survey(pocket_scenarios(10), PROMPT_VERSION, False)
     assert 0.7 < (estimate.prompt_tokens + estimate.answer_tokens) / outcome.tokens < 1.5
 
 
