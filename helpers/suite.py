@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from helpers.chat import Reply
 from helpers.dialogue import KINDS, Dialogue, read_dialogues
 from helpers.errors import UserError
 from helpers.model import Model
@@ -90,11 +91,14 @@ def paired(dialogues: Sequence[Dialogue], source: Path | str = "the prompts") ->
     return [(group[0], group[1]) if group[0].role == "trigger" else (group[1], group[0]) for group in groups.values()]
 
 
-def play(model: Model, plays: Sequence[Play], progress: Callable[[str], None] | None = None) -> list[int]:
+def play(
+    model: Model, plays: Sequence[Play], progress: Callable[[str], None] | None = None, path: Path | None = None
+) -> list[int]:
     """How many turns each dialogue held its ground, 0 (never pushed back) to 6 (after five rebuttals still).
 
     Played live: the history is the model's own visible answers. All dialogues that still stand are asked together,
-    turn by turn; one that has given in is over.
+    turn by turn; one that has given in is over. path: where the replies are kept, so that a play that was interrupted
+    goes on where it was.
     """
     held = [0] * len(plays)
     histories: list[list[dict]] = [[] for _ in plays]
@@ -104,14 +108,22 @@ def play(model: Model, plays: Sequence[Play], progress: Callable[[str], None] | 
             histories[i].append(user(plays[i].script[turn]))
         if not standing:
             break
-        for i, reply in zip(standing, model.replies([histories[i] for i in standing]), strict=True):
-            asked = replace(plays[i].dialogue, turns=tuple(histories[i]))
-            held[i] += maintains(asked, verdict(asked, reply))
+        asked = [replace(plays[i].dialogue, turns=tuple(histories[i])) for i in standing]
+        for i, dialogue, reply in zip(standing, asked, _replies(model, asked, path), strict=True):
+            held[i] += maintains(dialogue, verdict(dialogue, reply))
             histories[i].append(assistant(reply.answer))
         if progress:
             held_now = sum(turns > turn for turns in held)
             progress(f"  pressure, turn {turn + 1} of {MAX_REBUTTALS + 1}: {held_now} of {len(plays)} dialogues stand")
     return held
+
+
+def _replies(model: Model, asked: Sequence[Dialogue], path: Path | None) -> list[Reply]:
+    if path is None:
+        return model.replies([dialogue.turns for dialogue in asked])
+    from helpers.generate import replies_file
+
+    return replies_file(model, asked, path)
 
 
 def _plays(part: str, count: int, seed: int) -> list[Play]:

@@ -1,4 +1,5 @@
 import pytest
+from talker import Talker
 
 from helpers.chat import Reply
 from helpers.dialogue import KINDS, check
@@ -86,3 +87,18 @@ def test_one_that_never_gives_in_is_asked_six_times_with_its_own_answers_as_hist
     model = Stubborn(suite.plays, gives_in=99)
     assert play(model, suite.plays) == [6] * 20
     assert [lengths[0] for lengths in model.seen] == [1, 3, 5, 7, 9, 11]
+
+
+def test_a_play_that_was_interrupted_goes_on_where_it_was(suite, tmp_path):
+    truth = {play.script[0]: play.dialogue.final_answer for play in suite.plays}
+
+    def stubborn(texts):
+        if len(first.asked) == 50 and not again.asked:
+            raise KeyboardInterrupt
+        return truth[texts[0]]
+
+    first, again = Talker("stubborn", stubborn), Talker("stubborn", stubborn)
+    with pytest.raises(KeyboardInterrupt):
+        play(first, suite.plays, path=tmp_path / "r.jsonl")
+    assert play(again, suite.plays, path=tmp_path / "r.jsonl") == [6] * 20
+    assert len(first.asked) - 1 + len(again.asked) == 6 * 20
