@@ -2,13 +2,14 @@
 
 It sees the user's words, what makes a reply right, and the reply; never which model replied. Every ruling is kept as it
 comes, in a file that a later run goes on from, under a cap of money or tokens. A judge is a tier like the others: its
-agreement with labels of people stands beside its rates (GPT-4 reached a kappa of .65 on refusals, patterns .82).
+agreement with labels stands beside its rates (GPT-4 reached a kappa of .65 with people on refusals, patterns .82).
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from helpers.budget import Budget, price_of
+from helpers.budget import THOUGHT, Budget, Price, price_of, usual_prompt
 from helpers.calls import Declined, Line, Patience, Unanswered, check_model
 from helpers.chat import Reply
 from helpers.dialogue import Dialogue
@@ -24,11 +25,12 @@ from helpers.errors import UserError
 from helpers.journal import Answer, Journal, alone
 from helpers.judge import criterion, ruled
 from helpers.relay import Invalid, parse
+from helpers.remote import patience_with, route
 from helpers.scoring import Verdict
 from helpers.synthesis import in_own_loop
+from helpers.wording import span
 
 READ = 6_000  # characters of a reply, and of the conversation's end, that are read
-CONCURRENCY = 8
 GREEDY = {"temperature": 0, "seed": 0}
 
 RUBRIC = """You judge one reply of an assistant. You get the conversation, what makes a reply right, and the reply.
@@ -67,6 +69,9 @@ RUBRICS = {
 }  # fmt: skip
 
 
+VERSION = hashlib.sha256("\0".join([RUBRIC, *RUBRICS.values()]).encode()).hexdigest()[:8]  # of what the judge is told
+
+
 class Ruling(BaseModel):
     """What the judge says about one reply."""
 
@@ -88,28 +93,48 @@ def rulings(
     max_tokens: int | None = None,
     patience: Patience | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> list[Ruling]:
     """One ruling a reply, in order; what lies in `path` is not asked for again.
 
-    model: any LiteLLM name. max_cost in US dollars and max_tokens cap all runs on `path` together. UserError says in
-    one line what stopped it; what is done is kept.
+    model: any LiteLLM name. max_cost in US dollars and max_tokens cap all runs on `path` together. tell: what it will
+    cost before the first call, how long it will take behind it. UserError says in one line what stopped it; what is
+    done is kept.
     """
-    check_model(model)
-    price = price_of(model)
+    name, (usual, at_once) = route(model), patience_with(model)
+    check_model(name)
+    price = price_of(name)
     if max_cost is not None and price is None:
-        raise UserError(f"LiteLLM has no price for {model}, so a cap in dollars cannot hold. Give one in tokens.")
+        raise UserError(f"LiteLLM has no price for {model}, so a cap in dollars cannot hold. Leave it out.")
     wanted = {key_of(d, r): messages(d, r) for d, r in zip(dialogues, replies, strict=True)}
     with ExitStack() as stack:
         stack.enter_context(alone(path))
-        journal = stack.enter_context(
-            closing(Journal(path, {"judge": model, "rubric": _hash(RUBRIC, *RUBRICS.values())}))
-        )
+        journal = stack.enter_context(closing(Journal(path, {"judge": model, "rubric": VERSION})))
         known = {key: answers["ruling"] for key in wanted if (answers := journal.known(key))}
         budget = Budget(price, max_cost, max_tokens, journal.spent, journal.tickets, journal.note)
         missing = {key: wanted[key] for key in wanted if key not in known}
-        line = Line(model, budget, patience or Patience(), settings=GREEDY)
-        in_own_loop(_ask_all(line, missing, journal, known, lambda: progress and progress(len(known), len(wanted))))
+        if missing:
+            tell(announcement(model, price, list(missing.values()), len(known)))
+        line, begun = Line(name, budget, patience or usual, settings=GREEDY), time.monotonic()
+
+        def kept() -> None:
+            rounds = -(-len(missing) // at_once)
+            if len(missing) + len(known) == len(wanted) + 1 and rounds > 1:  # the first answer of this run
+                tell(f"  {at_once} at a time, that is about {span(rounds * (time.monotonic() - begun))}")
+            if progress:
+                progress(len(known), len(wanted))
+
+        in_own_loop(_ask_all(line, missing, journal, known, at_once, kept))
     return [ruling_of(known[key_of(d, r)]) for d, r in zip(dialogues, replies, strict=True)]
+
+
+def announcement(model: str, price: Price | None, missing: Sequence[list[dict]], done: int) -> str:
+    """What is said before the first call: how many rulings, and about what they will come to."""
+    asked, said = sum(map(usual_prompt, missing)), len(missing) * THOUGHT
+    cost = "price unknown" if price is None else f"about ${price.cost(asked, said):.2f}"
+    cost = "no cost" if price == Price() else cost
+    there = f" {done} are there already." if done else ""
+    return f"{model} judges: {len(missing)} rulings, about {round(asked + said, -3):,} tokens, {cost}.{there}"
 
 
 def messages(dialogue: Dialogue, reply: Reply) -> list[dict]:
@@ -142,7 +167,7 @@ def _hash(*texts: str) -> str:
 
 
 async def _ask_all(
-    line: Line, missing: dict[str, list[dict]], journal: Journal, known: dict[str, Answer], tell
+    line: Line, missing: dict[str, list[dict]], journal: Journal, known: dict[str, Answer], at_once: int, kept
 ) -> None:
     waiting, silent, problem = list(missing.items()), [], None
 
@@ -158,11 +183,11 @@ async def _ask_all(
                 continue
             await journal.keep(key, "ruling", answer)
             known[key] = answer
-            tell()
+            kept()
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(CONCURRENCY, len(waiting))):
+            for _ in range(min(at_once, len(waiting))):
                 group.create_task(hand())
     except* UserError as several:
         problem = several.exceptions[0]  # the first one stopped the rest

@@ -7,6 +7,7 @@ import pytest
 from serving import MODEL
 
 from helpers import strong_judge
+from helpers.budget import Price
 from helpers.calls import Patience
 from helpers.chat import Reply
 from helpers.dialogue import Dialogue
@@ -90,6 +91,27 @@ def test_the_cap_holds_and_what_was_ruled_is_kept(monkeypatch, tmp_path):
         judged(monkeypatch, path, lambda *_: ruling(), several, max_tokens=5_000)
     found, server = judged(monkeypatch, path, lambda *_: ruling(), several)
     assert len(found) == 6 and len(server.requests) < 6
+
+
+def test_the_cost_is_told_before_the_first_call_and_the_time_behind_it(monkeypatch, tmp_path):
+    told, several = [], [Reply("", f"No, Dublin {i}.") for i in range(20)]
+
+    def answer(request, number):
+        told.append("asked")
+        return ruling()
+
+    judged(monkeypatch, tmp_path / "r.jsonl", answer, several, tell=told.append)
+    assert told[0].startswith(f"{MODEL} judges: 20 rulings, about 8,000 tokens, no cost.")
+    assert [line for line in told if line != "asked"][1].startswith("  8 at a time, that is about")
+    told.clear()
+    judged(monkeypatch, tmp_path / "r.jsonl", answer, several, tell=told.append)
+    assert told == []
+
+
+def test_a_price_is_told_in_dollars_or_as_unknown():
+    asked = [strong_judge.messages(PREMISE, REPLY)] * 1000
+    assert "about $0.97." in strong_judge.announcement("m", Price(2e-6, 5e-6), asked, 0)
+    assert "price unknown. 7 are there already." in strong_judge.announcement("m", None, asked, 7)
 
 
 def test_rulings_of_another_judge_are_not_mixed_in(monkeypatch, tmp_path):
