@@ -167,15 +167,17 @@ def write_card(folder: Path = DATA) -> Path:
 def dataset_card(folder: Path = DATA) -> str:
     """The dataset card in Markdown, with the configurations that `datasets.load_dataset` reads in its head."""
     dialogues = [d for name in CONFIGS["friction"][1] for d in read_dialogues(folder / name)]
+    triggers = [d for d in dialogues if d.role == "trigger"]
     text = (Path(__file__).parent / "dataset_card.md").read_text(encoding="utf-8")
     return text.format(
         head=_head(),
         size=len(dialogues),
         pairs=len(dialogues) // 2,
-        several=sum(d.role == "trigger" and len(d.turns) > 1 for d in dialogues),
+        several=sum(len(d.turns) > 1 for d in triggers),
+        pressed=sum(len(d.turns) > 1 for d in triggers if d.kind == "disagreement"),
         counts=_counts(dialogues),
         flavours=_table(["flavour", "dialogues"], Counter(d.flavour for d in dialogues).most_common()),
-        topics=", ".join(sorted({d.metadata["topic"] for d in dialogues if d.metadata.get("topic")})),
+        topics=", ".join(sorted({name for d in dialogues for name in d.metadata.get("topic", "").split(", ")} - {""})),
         words=round(sum(len(d.final_answer.split()) for d in dialogues) / max(len(dialogues), 1)),
         shares=", ".join(f"{share:.0%} {flavour}" for flavour, share in MIXTURE.items()),
         moments=sum(len(a.friction_moments) for d in dialogues for a in d.agents),

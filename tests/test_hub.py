@@ -79,13 +79,33 @@ def test_told_to_it_uploads_in_one_commit_to_a_private_set(stand_in):
     hub.publish_dataset("me/friction", send=True, report=lambda line: None)
     created = next(json.loads(body) for path, body in stand_in.requests if path == "/api/repos/create")
     assert created == {"name": "friction", "organization": "me", "type": "dataset", "visibility": "private"}
-    (commit,) = [body for path, body in stand_in.requests if "/commit/" in path]
-    sent = {}
-    for line in map(json.loads, commit.splitlines()):
-        if line["key"] == "file":
-            sent[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+    sent = received(stand_in)
     assert set(sent) == {"README.md", *hub.SCHEMAS, *hub.files()}
     assert all(data == (hub.DATA / name).read_bytes() for name, data in sent.items())
+
+
+def received(stand_in) -> dict[str, bytes]:
+    """What the one commit brought, by the name that it has there."""
+    (commit,) = [body for path, body in stand_in.requests if "/commit/" in path]
+    lines = [line["value"] for line in map(json.loads, commit.splitlines()) if line["key"] == "file"]
+    return {line["path"]: base64.b64decode(line["content"]) for line in lines}
+
+
+@pytest.mark.slow
+def test_what_was_uploaded_is_read_by_datasets_as_the_shipped_files_are(stand_in, tmp_path):
+    from datasets import get_dataset_config_names, load_dataset
+
+    hub.publish_dataset("me/friction", send=True, report=lambda line: None)
+    for name, data in received(stand_in).items():
+        (tmp_path / "there" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "there" / name).write_bytes(data)
+    assert set(get_dataset_config_names(str(tmp_path / "there"))) == set(hub.CONFIGS)
+    for name, (split, _) in hub.CONFIGS.items():
+        here, there = (
+            load_dataset(str(folder), name, split=split, cache_dir=str(tmp_path / f"cache {folder.name}"))
+            for folder in (hub.DATA, tmp_path / "there")
+        )
+        assert there.features == here.features and there.to_list() == here.to_list()
 
 
 @pytest.mark.slow
@@ -129,6 +149,12 @@ def test_a_refusal_of_the_hub_is_said_in_one_line_without_the_token(stand_in):
 
 def test_the_card_that_ships_is_made_from_the_data():
     assert (hub.DATA / "README.md").read_text(encoding="utf-8") == hub.dataset_card()
+
+
+def test_the_card_names_each_topic_once():
+    (line,) = [line for line in hub.dataset_card().splitlines() if line.startswith("Topics: ")]
+    topics = line.removeprefix("Topics: ").removesuffix(".").split(", ")
+    assert len(topics) == len(set(topics)) > 100 and {"biology", "family"} <= set(topics)
 
 
 @pytest.mark.parametrize("name", hub.CONFIGS)
