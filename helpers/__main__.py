@@ -73,6 +73,11 @@ def probe(o: Options) -> int | None:
 def evaluate(o: Options) -> int | None:
     if o.model or o.against or o.replies:
         return _module("versus").main(o)
+    if o.judge or o.max_cost is not None:
+        raise UserError(
+            "--judge rules on the 24 stage pairs, or on replies of yours: give --model and --against, or --replies."
+        )
+    o.pairs = PAIRS if o.pairs is None else o.pairs
     return _module("natural_report" if o.scale == "laptop" else "report").main(o)
 
 
@@ -89,7 +94,7 @@ def agree(o: Options) -> int | None:
 
 
 def label(o: Options) -> int | None:
-    return _module("labels").main(o)
+    return _module("opinion" if o.judge else "labels").main(o)
 
 
 def serve(o: Options) -> int | None:
@@ -121,6 +126,8 @@ def option(*names: str, **settings) -> tuple[tuple[str, ...], dict]:
 
 
 SCALE = option("--scale", default="pocket", metavar="NAME", help="pocket, laptop, colab, studio (default: %(default)s)")
+PAIRS = 300
+MAX_COST = option("--max-cost", type=float, metavar="USD", help="a cap on what a judge behind LiteLLM may cost in all")
 SEED = option("--seed", type=int, default=0, metavar="N", help="of the training (default: %(default)s)")
 
 VERBS = {
@@ -168,11 +175,13 @@ VERBS = {
     "evaluate": Verb(evaluate, "the friction report card: base and tuned on held-out scenarios", (
         SCALE,
         option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),
-        option("--pairs", type=int, default=300, metavar="N", help="pairs a kind at most (default: %(default)s)"),
+        option("--pairs", type=int, metavar="N", help=f"pairs a kind at most (default: {PAIRS}; of the stage set all)"),
         option("--model", metavar="NAME", help="your own on the 24 stage pairs (--pairs 6: on 6), as ollama/NAME"),
         option("--against", metavar="NAME", help="what --model is held against, as ollama/OTHER"),
         option("--replies", metavar="FILE.json", help="judge a list of {prompt, baseline_response, tuned_response}"),
         option("--max-tokens", type=int, metavar="N", help="of a reply in plain English (default: by what is asked)"),
+        option("--judge", metavar="NAME", help="with --against or --replies: a model that rules, local or of LiteLLM"),
+        MAX_COST,
     )),
     "exhibit": Verb(exhibit, "two ways to a contrarian: without the controls, and without the reasoning", (
         SCALE,
@@ -193,6 +202,8 @@ VERBS = {
         option("--second", metavar="FILE.csv", help="a copy that another reader filled in: how far the two agree"),
         option("--replies", nargs="+", metavar="FILE", help="what `evaluate` wrote (default: those of scale laptop)"),
         option("--count", type=int, default=100, metavar="N", help="how many (default: %(default)s)"),
+        option("--judge", metavar="NAME", help="hold a judge of `evaluate` against the labels of a sheet"),
+        MAX_COST,
     )),
     "serve": Verb(serve, "a model behind OpenAI's HTTP on this machine, for other tools; Ctrl-C ends it", (
         option("model", nargs="?", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: your fine-tune)"),

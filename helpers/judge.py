@@ -22,6 +22,7 @@ from helpers.schema import POCKET_GOLD
 from helpers.scoring import Verdict
 
 READ = 1_500  # characters of a reply, and of the user's last turn, that are read
+AT_CHANCE = {"smollm2": "at chance: on 80 curated dialogues its kappa is 0 (-.03 to .03)"}  # see above
 CUE = "Answer:"  # behind it stands " yes" or " no"
 
 # What makes a reply right, in words; the names are those of natural gold.

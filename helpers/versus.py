@@ -1,40 +1,32 @@
 """Two models of your own on the stage set: `python -m helpers evaluate --model ollama/NAME --against ollama/OTHER`.
 
-Or on replies that were made elsewhere: `python -m helpers evaluate --replies FILE.json`, see `matching`.
+Or on replies that were made elsewhere: `python -m helpers evaluate --replies FILE.json`, see `matching`. Verdicts are
+gold-anchored, or with `--judge NAME` those of a model that reads the gold, see `opinion`.
 """
 
+import hashlib
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from helpers import natural, natural_report
-from helpers.dialogue import KINDS
+from helpers import baselines, natural, natural_report, opinion, pace
+from helpers.contrast import Tier
+from helpers.dialogue import Dialogue
 from helpers.errors import UserError
-from helpers.generate import load, replies_file
+from helpers.generate import load, without_reply
 from helpers.matching import KEYS, match, read_rows
 from helpers.model import Model
-from helpers.natural_report import cap_of, say
+from helpers.natural_report import TIER, cap_of, kept, say
 from helpers.natural_suite import PROMPTS, STAGE, Answers, NaturalSuite, read_pairs, suite_of
+from helpers.opinion import Chosen, Found
+from helpers.pace import FEW, WHOLE, fewer, size
 from helpers.rates import Measured
 from helpers.report import label_of
 from helpers.scale import ROOT
-from helpers.scenarios import Pair
-from helpers.wording import span
 
 FOLDER = ROOT / "runs" / "versus"
-WHOLE, FEW = 24, 6  # pairs of the stage set: all, and where that would take long
-LONG = 300.0  # seconds
 CAP = 512  # tokens of a reply: many models think before they answer
-
-
-def fewer(pairs: Sequence[Pair], count: int) -> list[Pair]:
-    """So many pairs, the kinds in turn; conversations of several turns, which take longest, come last."""
-    if count < 1:
-        raise UserError(f"--pairs {count}: expected 1 or more; the stage set has {len(pairs)}.")
-    kinds = [sorted((p for p in pairs if p[0].kind == kind), key=lambda p: len(p[0].turns)) for kind in KINDS]
-    in_turn = [group[i] for i in range(max(map(len, kinds), default=0)) for group in kinds if i < len(group)]
-    return in_turn[:count]
+UNLABELLED = "labels exist for replies of SmolLM2 alone, for these none"
 
 
 # -- two models ----------------------------------------------------------------------------------------------------
@@ -42,73 +34,102 @@ def fewer(pairs: Sequence[Pair], count: int) -> list[Pair]:
 
 def compare(
     models: dict[str, Model],
-    count: int = WHOLE,
+    count: int | None = None,
     folder: Path = FOLDER,
     cap: int = CAP,
     choose: Callable[[str], bool] | None = None,
     tell: Callable[[str], None] = say,
+    judge: Chosen | None = None,
 ) -> dict:
     """The report on {"base": model, "tuned": model} on the stage set, or on `count` of its pairs.
 
-    First it tells how long that will take. Where that is long, `choose` is asked whether six pairs shall do; without
-    it, only that they could. The replies lie in `folder`, so that an interrupted run goes on where it was.
+    First it tells how long that will take. Where that is long and no count is given, `choose` is asked whether six
+    pairs shall do; without it, only told that they could. Replies and that choice lie in `folder`, so that an
+    interrupted run goes on where it was. judge: whose verdicts the report takes, if not the gold-anchored ones.
     """
-    pairs, kept = read_pairs(STAGE), folder / "replies"
-    asked = suite_of(fewer(pairs, count), "stage")
-    tell("Asking the first prompts, to see how long it will take ..")
-    each = [seconds_a_reply(model, asked, natural_report.kept(kept, label), cap) for label, model in models.items()]
-    if None not in each:
-        asked = _agreed(asked, pairs, sum(each), choose, tell)
-    found = {label: natural_report.measure(label, model, asked, kept, cap, tell) for label, model in models.items()}
-    return natural_report.assemble(asked, found, _label(asked), cap)
+    pairs, replies = read_pairs(STAGE), folder / "replies"
+    choices, who = folder / "choices.json", f"{models['tuned'].name} against {models['base'].name}"
+    decided = pace.chosen_before(choices, who) if count is None else count
+    asked = suite_of(fewer(pairs, WHOLE if decided is None else decided), "stage")
+    if count:
+        pace.remember(choices, who, count)
+    elif decided:
+        tell(f"{decided} pairs, as was chosen before; --pairs {WHOLE} asks all.")
+
+    def chosen(question: str) -> bool:
+        yes = choose(question)
+        pace.remember(choices, who, FEW if yes else WHOLE)
+        return yes
+
+    tell("Asking a few prompts, to see how long it will take ..")
+    each = {label: _seconds(label, model, asked, replies, cap) for label, model in models.items()}
+    waiting = {label: seconds for label, seconds in each.items() if seconds is not None}
+    if waiting:
+
+        def left(of: NaturalSuite) -> tuple[int, float]:
+            counts = {label: _missing(label, models[label], of, replies, cap) for label in waiting}
+            return sum(counts.values()), sum(n * waiting[label] for label, n in counts.items())
+
+        few = None if decided else suite_of(fewer(pairs, FEW), "stage")
+        asked = pace.agreed(asked, few, left, chosen if choose else None, tell)
+    found = {label: natural_report.measure(label, model, asked, replies, cap, tell) for label, model in models.items()}
+    rows = _told_to_push_back(models["base"], asked, replies, cap, tell)
+    about = {label: {"identity": model.identity, "engine": model.engine} for label, model in models.items()}
+    return _report(asked, found, about, cap, rows, judge)
 
 
-def seconds_a_reply(model: Model, asked: NaturalSuite, path: Path, cap: int = CAP) -> float | None:
-    """Measured on the second and third prompt: with the first one a server loads the model. None where they are known
-    from an earlier run. What is asked here is kept in `path`."""
-    first, *more = asked.prompts[:3]
-    replies_file(model, [first], path, cap)
-    size, begun = path.stat().st_size, time.monotonic()
-    replies_file(model, more, path, cap)
-    return (time.monotonic() - begun) / len(more) if path.stat().st_size > size else None
+def _seconds(label: str, model: Model, asked: NaturalSuite, folder: Path, cap: int) -> float | None:
+    def ask(taster: Model) -> None:
+        natural_report.measure(label, taster, asked, folder, cap, lambda line: None)
+        if label == "base":
+            _told_to_push_back(taster, asked, folder, cap, lambda line: None)
+
+    return pace.seconds_a_reply(model, ask)
 
 
-def _agreed(
-    asked: NaturalSuite,
-    pairs: Sequence[Pair],
-    seconds: float,
-    choose: Callable[[str], bool] | None,
-    tell: Callable[[str], None],
-) -> NaturalSuite:
-    """What will be asked after all. seconds: for one reply of each model."""
-    whole, few = _rounds(asked) * seconds, suite_of(fewer(pairs, FEW), "stage")
-    tell(f"{_size(asked)} pairs, at most {_rounds(asked)} replies of each model: about {span(whole)}")
-    if whole <= LONG or _size(asked) <= FEW:
-        return asked
-    short = f"{FEW} pairs would take about {span(_rounds(few) * seconds)}"
-    if choose is None:
-        tell(f"{short}: add --pairs {FEW}")
-        return asked
-    return few if choose(f"{short}. Only those? [y/N] ") else asked
+def _missing(label: str, model: Model, asked: NaturalSuite, folder: Path, cap: int) -> int:
+    """How many replies a model still has to give at most: conversations may end before their last turn."""
+    later = sum(len(script) - 1 for script in asked.scripts.values())
+    first = without_reply(model, asked.everything, kept(folder, label), cap)
+    told = without_reply(model, _told(model, asked), kept(folder, baselines.ASKED), cap) if label == "base" else []
+    return len(first) + later + len(told)
 
 
-def _rounds(asked: NaturalSuite) -> int:
-    """How many replies a model gives at most."""
-    return len(asked.everything) + sum(len(script) - 1 for script in asked.scripts.values())
+def _told_to_push_back(
+    model: Model, asked: NaturalSuite, folder: Path, cap: int, tell: Callable[[str], None]
+) -> list[dict]:
+    """The row of the base with a system prompt that asks for push-back. Only a row: where it fails, the card stands."""
+    told = _told(model, asked)
+    if not told:
+        reason = f"with {FEW} pairs or fewer" if size(asked) <= FEW else "since it takes no system prompt"
+        tell(f"{baselines.ASKED}: left out, {reason}")
+        return []
+    tell(f"{baselines.ASKED}: {len(told)} prompts")
+    try:
+        return [natural_report.asked_to_push_back(model, asked, folder, cap, natural_report.told_often(tell))]
+    except UserError as problem:
+        tell(f"  left out: {problem}")
+        return []
 
 
-def _size(asked: NaturalSuite) -> int:
-    return sum(map(len, asked.pairs.values()))
+def _told(model: Model, asked: NaturalSuite) -> list[Dialogue]:
+    """The prompts of that row; none for six pairs, which are there to be quick, nor where a template refuses them."""
+    from jinja2 import TemplateError
+
+    pairs = [pair for group in asked.pairs.values() for pair in group] if size(asked) > FEW else []
+    told = [baselines.told(d) for pair in pairs if not {d.id for d in pair} & asked.scripts.keys() for d in pair]
+    try:
+        for dialogue in told[:1]:
+            model.prompt(dialogue.turns)
+    except TemplateError:
+        return []
+    return told
 
 
-def _label(asked: NaturalSuite) -> str:
-    return label_of(_size(asked), 1, asked.part)
+# -- replies that are there already --------------------------------------------------------------------------------
 
 
-# -- the command ---------------------------------------------------------------------------------------------------
-
-
-def from_file(path: Path, tell: Callable[[str], None] = say) -> dict:
+def from_file(path: Path, tell: Callable[[str], None] = say, judge: Chosen | None = None) -> dict:
     """The report on the replies of a file, as far as they belong to the course's prompts; it tells what does not."""
     matched = match(read_rows(path), read_pairs(PROMPTS), path)
     for line in matched.left_out:
@@ -120,7 +141,33 @@ def from_file(path: Path, tell: Callable[[str], None] = say) -> dict:
         answers = Answers(tuple(asked.prompts), replies, tuple(natural.judge(asked.prompts, replies)), ())
         name = f"{KEYS[i + 1]} of {path.name}"
         found[label] = Measured(name, answers.replies, answers.verdicts, answers.held), answers
-    return natural_report.assemble(asked, found, _label(asked), None)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    about = {label: {"identity": f"sha256:{digest}", "engine": "a file of replies"} for label in found}
+    return _report(asked, found, about, None, (), judge)
+
+
+# -- the report ----------------------------------------------------------------------------------------------------
+
+
+def _report(
+    asked: NaturalSuite,
+    found: Found,
+    about: dict[str, dict],
+    cap: int | None,
+    rows: Sequence[dict],
+    judge: Chosen | None,
+) -> dict:
+    """Beside what `natural_report.assemble` writes: `identity` and `engine` of each model, why the tier of the verdicts
+    is not validated, and `judge`, what is known of the judge (None without one)."""
+    said, tier = None, TIER
+    if judge:
+        found, said = opinion.over(found, judge)
+        tier = Tier(judge.tier)
+    made = natural_report.assemble(asked, found, label_of(size(asked), 1, asked.part), cap, rows, tier)
+    for label, more in about.items():
+        made["models"][label] |= more
+    made["tier"]["reason"] = UNLABELLED
+    return made | {"judge": said}
 
 
 def main(options) -> None:
@@ -128,15 +175,26 @@ def main(options) -> None:
     if options.replies:
         if options.model or options.against:
             raise UserError("--replies judges what is there already: leave out --model and --against.")
-        made = from_file(Path(options.replies))
+        made = from_file(Path(options.replies), judge=_judge(options))
     else:
         if not (options.model and options.against):
             raise UserError("A report compares two models: name the tuned one with --model, the other with --against.")
-        names = {"base": options.against, "tuned": options.model}
+        names, judge = {"base": options.against, "tuned": options.model}, _judge(options)
         models = {label: load(name) for label, name in names.items()}
         asking = sys.stdin.isatty() and sys.stdout.isatty()
-        made = compare(models, options.pairs, FOLDER, cap_of(options, CAP), _yes if asking else None)
+        made = compare(models, options.pairs, FOLDER, cap_of(options, CAP), _yes if asking else None, judge=judge)
     natural_report.show(made, FOLDER)
+    print(*opinion.lines(made), sep="\n")
+
+
+def _judge(options) -> Chosen | None:
+    if options.judge is None and options.max_cost is not None:
+        raise UserError("--max-cost caps what a judge costs: name one with --judge.")
+    if options.judge is None:
+        return None
+    judge = opinion.choose(options.judge, options.max_cost)
+    say(f"Verdicts of the {judge.tier}. {opinion.worth_of(judge.name, judge.worth)}")
+    return judge
 
 
 def _yes(question: str) -> bool:
