@@ -4,7 +4,7 @@ The judge is an untuned model: one that was trained on the set it judges would j
 a reply passes; of what kind it is, `natural` tells. How good a judge is depends on the model alone: SmolLM2-135M is at
 chance. On 80 curated dialogues of data_samples/friction, ten of each kind and role, the right answer got higher odds
 than the answer to the other half of its pair in 43, the area under the curve is .51, and it never said yes to anything:
-kappa 0 (-.03 to .03). Take a model of some billions, measure it against labels (`labels`), or ask a strong one
+kappa 0 (-.03 to .03). Take a model of some billions, measure it against labels (`label --judge`), or ask a strong one
 (`strong_judge`).
 """
 

@@ -106,16 +106,24 @@ def lines(made: dict) -> list[str]:
         return [f"Verdicts are {tier.name}: {made['tier']['reason']}.{f'{known}.' if known else ''}"]
     agreed = about["agreement"]
     out = [
-        f"Verdicts are those of the {about['tier']}, on {about['n']} replies. With the gold-anchored ones on the same "
-        f"replies kappa is {_said(agreed['right'])} on what is right, {_said(agreed['friction'])} on friction.",
+        f"Verdicts are those of the {about['tier']}, on {about['n']} replies: {beside_the_gold(about)}.",
         "Turns held under pressure, and the baselines, are gold-anchored as ever.",
         worth_of(about["name"], about["worth"]),
     ]
     if about["cannot_judge"]:
         out.insert(1, f"It could not judge {about['cannot_judge']} of {about['n']}: those count as not right.")
+    if (low := agreed["right"].get("low")) is not None and low <= 0:
+        out.append(
+            "That is no better than chance: a judge that says yes to everything makes a perfect card. Discard it."
+        )
     if about["name"] in names:
         out.append(f"{about['name']} judges replies of its own here: another judge would be believed sooner.")
     return out
+
+
+def beside_the_gold(about: dict) -> str:
+    right, friction = (_said(about["agreement"][name]) for name in ("right", "friction"))
+    return f"with the gold-anchored verdicts on the same replies kappa is {right} on right, {friction} on friction"
 
 
 def worth_of(name: str, worth: dict | None) -> str:
@@ -142,7 +150,8 @@ def measure(chosen: Chosen, sheet: Path, folder: Path = FOLDER) -> dict:
         raise UserError(f"{chosen.name} could judge none of {len(labelled)} replies.")
     read, given = zip(*both, strict=True)
     found = {name: asdict(one) for name, one in labels.agree(read, lambda *_: given).items()}
-    worth = {"n": len(labelled), "sheet": sheet.name, "cannot_judge": len(labelled) - len(both), **found}
+    by = f" of {natural_report.LABELLED_BY}" if sheet == natural_report.SHIPPED_LABELS else ""
+    worth = {"n": len(labelled), "sheet": sheet.name + by, "cannot_judge": len(labelled) - len(both), **found}
     known = _read(folder / WORTH) | {chosen.name: {"identity": chosen.identity, **worth}}
     write_text(folder / WORTH, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
     return worth

@@ -74,8 +74,7 @@ def compare(
         asked = pace.agreed(asked, few, left, chosen if choose else None, tell)
     found = {label: natural_report.measure(label, model, asked, replies, cap, tell) for label, model in models.items()}
     rows = _told_to_push_back(models["base"], asked, replies, cap, tell)
-    about = {label: {"identity": model.identity, "engine": model.engine} for label, model in models.items()}
-    return _report(asked, found, about, cap, rows, judge)
+    return _report(asked, found, cap, rows, judge)
 
 
 def _seconds(label: str, model: Model, asked: NaturalSuite, folder: Path, cap: int) -> float | None:
@@ -134,39 +133,28 @@ def from_file(path: Path, tell: Callable[[str], None] = say, judge: Chosen | Non
     matched = match(read_rows(path), read_pairs(PROMPTS), path)
     for line in matched.left_out:
         tell(f"  left out: {line}")
-    asked = suite_of(matched.pairs, "matched")
-    found = {}
+    asked, found = suite_of(matched.pairs, "matched"), {}
+    source = {"identity": f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}", "engine": "a file of replies"}
     for i, label in enumerate(("base", "tuned")):
         replies = tuple(matched.rows[d.id].replies[i] for d in asked.prompts)
         answers = Answers(tuple(asked.prompts), replies, tuple(natural.judge(asked.prompts, replies)), ())
         name = f"{KEYS[i + 1]} of {path.name}"
-        found[label] = Measured(name, answers.replies, answers.verdicts, answers.held), answers
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    about = {label: {"identity": f"sha256:{digest}", "engine": "a file of replies"} for label in found}
-    return _report(asked, found, about, None, (), judge)
+        found[label] = Measured(name, answers.replies, answers.verdicts, answers.held, **source), answers
+    return _report(asked, found, None, (), judge)
 
 
 # -- the report ----------------------------------------------------------------------------------------------------
 
 
-def _report(
-    asked: NaturalSuite,
-    found: Found,
-    about: dict[str, dict],
-    cap: int | None,
-    rows: Sequence[dict],
-    judge: Chosen | None,
-) -> dict:
-    """Beside what `natural_report.assemble` writes: `identity` and `engine` of each model, why the tier of the verdicts
-    is not validated, and `judge`, what is known of the judge (None without one)."""
+def _report(asked: NaturalSuite, found: Found, cap: int | None, rows: Sequence[dict], judge: Chosen | None) -> dict:
+    """Beside what `natural_report.assemble` writes: why the tier of the verdicts is not validated, and `judge`, what is
+    known of the judge (None without one)."""
     said, tier = None, TIER
     if judge:
         found, said = opinion.over(found, judge)
         tier = Tier(judge.tier)
     made = natural_report.assemble(asked, found, label_of(size(asked), 1, asked.part), cap, rows, tier)
-    for label, more in about.items():
-        made["models"][label] |= more
-    made["tier"]["reason"] = UNLABELLED
+    made["tier"]["reason"] = UNLABELLED + (f"; {opinion.beside_the_gold(said)}" if said else "")
     return made | {"judge": said}
 
 

@@ -8,7 +8,7 @@ from serving import MODEL
 from test_versus import PAIRS, quiet, replies
 
 from helpers import __main__ as cli
-from helpers import natural, natural_report, opinion
+from helpers import judge, natural, natural_report, opinion
 from helpers.card import card
 from helpers.errors import UserError
 from helpers.natural_report import SHIPPED_LABELS
@@ -95,6 +95,16 @@ def test_the_pocket_base_judges_by_its_yes_and_no(tmp_path, file):
     assert str(ROOT) not in json.dumps(made)
 
 
+def test_a_judge_that_says_yes_to_everything_is_to_be_discarded(file):
+    def yes(dialogues, replies):
+        return [judge.ruled(d, r, True) for d, r in zip(dialogues, replies, strict=True)]
+
+    made = from_file(file, quiet, Chosen("yes", "yes/no judge yes", False, "", yes))
+    assert made["models"]["base"]["J"]["value"] == 1
+    assert "no better than chance" in opinion.lines(made)[-1]
+    assert "kappa is .00" in made["tier"]["reason"]
+
+
 def test_smollm2_is_said_to_be_at_chance():
     assert "at chance" in opinion.worth_of("smollm2", None)
 
@@ -117,7 +127,8 @@ def test_what_a_judge_is_worth_is_measured_on_labels_and_said_from_then_on(tmp_p
     assert opinion._known(tmp_path / opinion.WORTH, gold())["friction"]["kappa"] == known
     other = Chosen("gold", "yes/no judge gold", False, "another", natural.judge)
     assert opinion._known(tmp_path / opinion.WORTH, other) is None
-    assert "Against the labels of 240 replies (labels.csv) its kappa is" in opinion.worth_of("gold", worth)
+    said = "Against the labels of 240 replies (labels.csv of a language model) its kappa is"
+    assert said in opinion.worth_of("gold", worth)
 
 
 def test_the_command_label_hands_a_judge_over(monkeypatch):
