@@ -17,6 +17,8 @@ from helpers.scoring import FRICTION, Verdict
 from helpers.suite import Suite
 
 T = TypeVar("T")
+# Labels exist for replies of SmolLM2 alone: of what these verdicts are worth on another model's, nothing is known.
+VERDICTS = {"pocket": "exact", "natural": "gold-anchored, not validated"}
 LIMITS = {"pocket": MAX_NEW_TOKENS, "natural": natural_suite.CAP}  # the worlds, and the tokens of a reply in each
 
 

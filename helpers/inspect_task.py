@@ -7,6 +7,7 @@ Every verdict is the course's own, so a log agrees with the report card reply by
 an optional extra; nothing else of the course imports it.
 """
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,11 +53,15 @@ def pressure(world: str = "pocket", plays: int = 100) -> Task:
 
 
 def _task(name: str, world: str, asked: Sequence[Dialogue], scored_by: Scorer, while_it_holds: bool = False) -> Task:
+    if world != "pocket":
+        told = "All rates of this task rest on verdicts that are %s: labels exist for replies of SmolLM2 alone."
+        logging.getLogger(__name__).warning(told, harness.VERDICTS[world])
     return Task(
         MemoryDataset([_sample(world, dialogue) for dialogue in asked], name=name),
         solver=converse(while_it_holds),
         scorer=scored_by,
         config=GenerateConfig(temperature=0, seed=suite.EVAL_SEED, max_tokens=harness.LIMITS[world]),
+        metadata={"verdicts": harness.VERDICTS[world]},
     )
 
 

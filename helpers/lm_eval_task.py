@@ -9,6 +9,7 @@ is not. `python -m helpers.lm_eval_task` writes the files anew.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ DATA = {"pocket": FOLDER / "pocket.jsonl", "natural": PROMPTS}
 YAML = """\
 # Written by helpers/lm_eval_task.py. Run it from the folder of the course: the paths start there.
 task: friction_{world}
+task_alias: friction_{world} (verdicts {verdicts})
 dataset_path: json
 dataset_kwargs:
   data_files:
@@ -57,6 +59,7 @@ metric_list:
     higher_is_better: true
 metadata:
   version: 1.0
+  verdicts: {verdicts}
 """
 
 
@@ -65,7 +68,8 @@ def write(folder: Path = FOLDER) -> list[Path]:
     rows = [_row(dialogue) for dialogue in harness.matched(harness.suite_of("pocket", COUNT))]
     made = [write_text(folder / "pocket.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))]
     for world, path in DATA.items():
-        text = YAML.format(world=world, data=path.relative_to(ROOT).as_posix(), limit=harness.LIMITS[world])
+        about = {"limit": harness.LIMITS[world], "verdicts": harness.VERDICTS[world]}
+        text = YAML.format(world=world, data=path.relative_to(ROOT).as_posix(), **about)
         made.append(write_text(folder / f"{world}.yaml", text))
     return made
 
@@ -124,7 +128,12 @@ def pairs_right(items: Sequence[Sequence]) -> float:
 
 
 def _rate(name: str, items: Sequence[Sequence]) -> float:
-    return harness.rates(harness.Item(*item) for item in items).get(name, float("nan"))
+    """The harness takes a number alone; where there is none, its log says why."""
+    found = harness.rates(harness.Item(*item) for item in items).get(name)
+    if found is None:
+        missing = "its H and its F need triggers and controls" if name == "J" else "it needs a whole pair"
+        logging.getLogger(__name__).warning("%s is not a number: %s, of %d replies.", name, missing, len(items))
+    return float("nan") if found is None else found
 
 
 if __name__ == "__main__":

@@ -63,8 +63,16 @@ def test_a_cut_off_thought_is_no_answer(docs):
     assert (scores["passed"], scores["friction_on_triggers"], scores["J"][3]) == (0.0, 0.0, "unparsed")
 
 
-def test_a_rate_of_one_half_is_not_a_number():
-    assert math.isnan(lm_eval_task.youden([["1", "refusal", "trigger", "refuse", True]]))
+def test_a_rate_of_one_half_is_not_a_number_and_the_log_says_why(caplog):
+    half = [["1", "refusal", "trigger", "refuse", True]]
+    assert math.isnan(lm_eval_task.youden(half)) and math.isnan(lm_eval_task.pairs_right(half))
+    assert "J is not a number: its H and its F need triggers and controls, of 1 replies." in caplog.text
+    assert "pairs_right is not a number: it needs a whole pair" in caplog.text
+
+
+def test_the_rates_in_plain_english_are_marked_where_the_harness_prints_them():
+    alias = "task_alias: friction_natural (verdicts gold-anchored, not validated)\n"
+    assert alias in (lm_eval_task.FOLDER / "natural.yaml").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
