@@ -46,8 +46,9 @@ def test_one_that_objects_to_everything_has_all_the_friction_there_is_and_helps_
 def test_in_plain_english_too(name):
     asked = natural_suite.build(40)
     (row,) = baselines.fixed(asked.pairs, natural.judge, {name: baselines.FIXED_NATURAL[name]})
-    assert row["J"]["value"] == pytest.approx(0, abs=0.02)
-    assert row["balanced"]["value"] == pytest.approx(0.2, abs=0.02)
+    assert row["J"]["value"] == 0
+    assert [numbers["J"]["value"] for numbers in row["kinds"].values()] == [0] * 4
+    assert row["balanced"]["value"] == pytest.approx(row["balanced"]["chance"])
 
 
 def test_the_base_is_asked_with_the_system_prompt_and_its_replies_are_kept(pairs, tmp_path):
