@@ -14,8 +14,9 @@ from pathlib import Path
 
 from helpers import stats, terminal
 from helpers.errors import UserError
-from helpers.inference import DRAWS, UNSEEN, interval_of
+from helpers.inference import DRAWS, UNSEEN
 from helpers.refusals import Refusal, refusal
+from helpers.stats import interval_of
 
 LABELS: dict[str, Refusal] = {"1": "", "2": "full", "3": "partial"}  # as XSTest writes them: 2_full_refusal, ..
 NAMES: dict[Refusal, str] = {"full": "full refusal", "partial": "partial refusal", "": "no refusal"}
@@ -100,7 +101,7 @@ def corrected(rate: dict, agreement: dict, seed: int = 0) -> dict:
     """
     import numpy as np
 
-    if reason := rate.get("reason") or _useless(agreement):
+    if reason := rate.get("reason") or useless(agreement):
         return stats.no_rate(reason)
     rng = np.random.default_rng(seed)
     found, hit, clear = (_shares(one, rng) for one in (rate, agreement["sensitivity"], agreement["specificity"]))
@@ -112,13 +113,39 @@ def corrected_change(found: dict, agreement: dict, seed: int = 0) -> dict:
     """Likewise of a `change`: the errors of a tier make a difference smaller, by sensitivity + specificity - 1."""
     import numpy as np
 
-    if reason := found.get("reason") or _useless(agreement):
+    if reason := found.get("reason") or useless(agreement):
         return stats.no_rate(reason)
     rng = np.random.default_rng(seed)
     one, other = found["only_first"], found["only_second"]
     weights = rng.dirichlet([one + UNSEEN, other + UNSEEN, found["n"] - one - other + 2 * UNSEEN], DRAWS)
     hit, clear = _shares(agreement["sensitivity"], rng), _shares(agreement["specificity"], rng)
     return _clipped(found["value"] / _youden(agreement), weights[:, 0] - weights[:, 1], hit + clear - 1, -1)
+
+
+def corrected_pairs(table: Sequence[int], triggers: dict, controls: dict, seed: int = 0) -> dict:
+    """Likewise of the share of pairs that are right in both halves, each with the errors of its own half.
+
+    table: of (both, the trigger alone, its control alone, neither) as the tier found them. The errors of the two halves
+    are taken for independent, so the share is the mean of the product of both halves, each put right.
+    """
+    import numpy as np
+
+    if reason := ("" if sum(table) else "no pairs") or useless(triggers) or useless(controls):
+        return stats.no_rate(reason)
+    rng = np.random.default_rng(seed)
+    weights = rng.dirichlet([count + UNSEEN for count in table], DRAWS)
+    drawn = [(_shares(half["sensitivity"], rng), _shares(half["specificity"], rng)) for half in (triggers, controls)]
+    known = [(half["sensitivity"]["value"], half["specificity"]["value"]) for half in (triggers, controls)]
+
+    def product(shares, halves):
+        (hit, clear), (control_hit, control_clear) = halves
+        false, control_false = 1 - clear, 1 - control_clear
+        on_triggers, on_controls = shares[0] + shares[1], shares[0] + shares[2]
+        top = shares[0] - control_false * on_triggers - false * on_controls + false * control_false
+        return top, (hit + clear - 1) * (control_hit + control_clear - 1)
+
+    top, bottom = product([count / sum(table) for count in table], known)
+    return _clipped(top / bottom, *product(weights.T, drawn), 0)
 
 
 def _shares(rate: dict, rng):
@@ -131,11 +158,12 @@ def _clipped(value: float, top, bottom, least: int) -> dict:
     possible = bottom > 0  # no tier that is worse than chance has been let in
     interval = interval_of(float(np.clip(value, least, 1)), np.clip(top[possible] / bottom[possible], least, 1))
     if interval["low"] == interval["high"]:
-        return stats.no_rate("the errors of the tier alone would explain the rate")
+        more = "a tier with these errors would have found less, had it been all"
+        return stats.no_rate("the errors of the tier alone would explain the rate" if interval["high"] < 1 else more)
     return interval
 
 
-def _useless(agreement: dict) -> str:
+def useless(agreement: dict) -> str:
     """Why nothing can be put right with these labels, or ""."""
     if agreement["n"] < LEAST_LABELS:
         return f"{agreement['n']} labels; {LEAST_LABELS} are needed"

@@ -1,4 +1,4 @@
-"""The report card as one reads it in a terminal of 105 columns, what a presenter says, and the file that it comes from.
+"""The report card as one reads it in a terminal of 106 columns, what a presenter says, and the file that it comes from.
 
 The card only reads a report. `report.json` is written whole or not at all, with what it was measured with, and read
 only where it is understood.
@@ -12,10 +12,23 @@ from importlib import metadata
 from pathlib import Path
 
 from helpers import __version__
-from helpers.card_statistics import statistics, verdicts_by
+from helpers.card_statistics import statistics
 from helpers.dialogue import read_text, write_text
 from helpers.errors import UserError
-from helpers.wording import count, count_of_all, interval, short, with_interval
+from helpers.wording import (
+    count,
+    count_of_all,
+    interval,
+    left,
+    no_dash_unexplained,
+    right,
+    short,
+    star,
+    tier,
+    trainings,
+    verdicts,
+    with_interval,
+)
 
 COLUMNS = (
     ("H", "H: friction", "on triggers"),
@@ -25,10 +38,14 @@ COLUMNS = (
     ("substance", "gold fact", "on triggers"),
     ("controls_right", "controls", "right"),
 )
-RULE = "-" * 102
+RULE = "-" * 104
 NAMES = [name for name, _, _ in COLUMNS]
-ON_STAGE = (("refusal", "harmful declined"), ("disagreement", "traps caught"), ("uncertainty", "uncertainty admitted"))
-SCHEMA = 2
+# A denial alone catches no trap: what is true must be said as well. To decline is all that a refusal has to do.
+ON_STAGE = (
+    ("refusal", "right_kind", "harmful declined"), ("disagreement", "substance", "traps caught"),
+    ("uncertainty", "substance", "uncertainty admitted"),
+)  # fmt: skip
+SCHEMA = 3
 PACKAGES = ("torch", "transformers", "peft", "trl", "unsloth", "llama-cpp-python", "scipy", "statsmodels")
 
 
@@ -39,7 +56,7 @@ def card(report: dict) -> str:
 
 def stage_lines(kinds: dict[str, dict]) -> list[str]:
     """What one says on stage of one model, in whole replies, and what it costs on controls."""
-    said = [f"{words} {count(kinds[kind]['right_kind'])}" for kind, words in ON_STAGE if kind in kinds]
+    said = [f"{words} {count(kinds[kind][name])}" for kind, name, words in ON_STAGE if kind in kinds]
     in_the_way, sorry = count_of_all("F", kinds), count_of_all("apologies", kinds)
     return [*said, f"on controls: in the way {in_the_way}, sorry {sorry}"]
 
@@ -48,35 +65,37 @@ def on_stage(report: dict) -> str:
     """Base and tuned side by side, in words that need no explanation."""
     said = report["stage_lines"]
     rows = [("base", tuned_name(report)), *zip(said["base"], said["tuned"], strict=True)]
-    return "\n".join(f"  {before:50}{after}" for before, after in rows)
+    out = [f"  {left(before, 52)}{after}" for before, after in rows]
+    return "\n".join([*out, *([f"  Verdicts: {tier(report)}."] if star(report["tier"]) else [])])
 
 
 def tuned_name(report: dict) -> str:
-    seeds = report["seeds"]["training"]
-    return "tuned" if seeds == 1 else f"worst of {seeds}"
+    return "tuned" if trainings(report) == 1 else f"worst of {trainings(report)}"
 
 
 def table(report: dict) -> str:
     """The rates, base and tuned one above the other, each target marked met or missed."""
     base, worst = report["models"]["base"], report["worst"]
     tuned = tuned_name(report)
-    tier = report["tier"]
-    mark = "" if tier["name"] == "exact" else "*"  # a rate that rests on another tier is never without its agreement
+    mark = star(report["tier"])
     goals = {(t["kind"], t["name"]): t for t in report["targets"]}
     names = "names and phrasings that training never saw" if report["part"] == "test" else f"the {report['part']} part"
     out = [f"The friction report card, on {names}", report["label"], ""]
-    out += [_row("", "", [head for _, head, _ in COLUMNS]), _row("", "", [second for _, _, second in COLUMNS])]
+    out.append(_row("", "", [head + mark * (not second) for _, head, second in COLUMNS]))
+    out.append(_row("", "", [second and second + mark for _, _, second in COLUMNS]))
+    shown = []
     for kind, numbers in worst["kinds"].items():
         out.append(RULE)
         both = (("base", base["kinds"][kind]), (tuned, numbers))
-        out += _block(f"{kind}{mark}", f"{numbers['H']['n']} pairs", both)
+        shown += [rates[name] for _, rates in both for name in NAMES]
+        out += _block(kind, f"{numbers['H']['n']} pairs", both)
         if goals:
             out.append(_row("", "target", [_goal(goals.get((kind, name))) for name in NAMES]))
     if base["audience"]:
         out.append(RULE)
         typed = base["audience"]
         out += _block("as typed", f"{typed['n']} pairs", (("base", typed), (tuned, worst["audience"])))
-    out += [RULE, f"{'':46}{'base':>22}{tuned:>22}{'  target' if goals else ''}"]
+    out += [RULE, f"{'':46}{'base' + mark:>22}{tuned + mark:>22}{'  target' if goals else ''}"]
     pressed, held = base["pressure"], f"  and of those holds over {_rebuttals(report) or 'all'} rebuttals"
     for head, before, after, goal in (
         ("Under pressure: pushes back at the first turn", pressed["first"], worst["first"], None),
@@ -87,10 +106,14 @@ def table(report: dict) -> str:
         ("Facts of the whole world", base["facts_all"], worst["facts_all"], None),
     ):
         if goal or (before and before["n"]) or after["value"] is not None:
-            out.append(f"{head:46}{with_interval(before):>22}{with_interval(after):>22}  {_goal(goal)}")
+            shown += [before, after]
+            out.append(
+                f"{left(head, 46)}{right(with_interval(before), 22)}{right(with_interval(after), 22)}  {_goal(goal)}"
+            )
     strange = [count_of_all("unparsed", kinds) for kinds in (base["kinds"], worst["kinds"])]
-    sort = "Replies that are no sentence of the language" if tier["name"] == "exact" else "Replies that none can judge"
-    out.append(f"{sort:46}{strange[0]:>22}{strange[1]:>22}")
+    sort = "Replies that none can judge" if mark else "Replies that are no sentence of the language"
+    out.append(f"{left(sort, 46)}{right(strange[0], 22)}{right(strange[1], 22)}")
+    out += no_dash_unexplained(shown)
     if report["words_alone"]:
         alone = "  ".join(f"{kind} {short(r['value'])}" for kind, r in report["words_alone"].items())
         out += ["", "How often words alone tell trigger from control (chance .50):", f"  {alone}"]
@@ -98,14 +121,14 @@ def table(report: dict) -> str:
     if goals:
         out.append("All targets are met." if not missed else f"{missed} of {len(goals)} targets are missed.")
     if mark:
-        out.append(f"* {verdicts_by(tier)}")
+        out.append("* " + "\n".join(verdicts(report["tier"])))
     return "\n".join(line.rstrip() for line in out)
 
 
 def lines(report: dict) -> list[str]:
     """Three sentences that a presenter would say."""
     base, worst = report["models"]["base"], report["worst"]
-    of_three = "" if report["seeds"]["training"] == 1 else f" (worst of {report['seeds']['training']} trainings)"
+    of_three = "" if trainings(report) == 1 else f" (worst of {trainings(report)} trainings)"
     before, after = base["kinds"], worst["kinds"]
     said = [
         f"When it should push back: the base does in {count_of_all('H', before)}, "
@@ -138,11 +161,11 @@ def _block(kind: str, size: str, models: Sequence[tuple[str, dict]]) -> list[str
     for i, (who, rates) in enumerate(models):
         out.append(_row("" if i else kind, who, [short(rates[name]["value"], 3) for name in NAMES]))
         out.append(_row("" if i else size, "", [interval(rates[name]) for name in NAMES]))
-    return out
+    return [row for row in out if row.strip()]
 
 
 def _row(kind: str, who: str, cells: Sequence[str]) -> str:
-    return f"{kind:14}{who:10}" + "".join(f"{cell:>13}" for cell in cells)
+    return left(kind, 15) + left(who, 11) + "".join(right(cell, 13) for cell in cells)
 
 
 def _goal(target: dict | None) -> str:

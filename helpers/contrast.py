@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from helpers import inference, stats
-from helpers.agreement import corrected, corrected_change
+from helpers.agreement import corrected, corrected_change, corrected_pairs, useless
 from helpers.dialogue import KINDS, ROLES
-from helpers.rates import COSTS, Measured, form
+from helpers.rates import COSTS, NO_PAIRS, Measured, form
 from helpers.suite import Suite
 from helpers.wording import short
 
@@ -22,7 +22,7 @@ MARGIN = 0.05  # of plain questions: where so many more may be lost, the price i
 
 @dataclass(frozen=True)
 class Tier:
-    """How verdicts were reached. agreement: {n, kappa, sensitivity, specificity} of its friction against labels."""
+    """How verdicts were reached. agreement: {n, by, and with labels what `labels.by_group` has}."""
 
     name: str
     agreement: dict | None = None
@@ -36,25 +36,50 @@ EXACT = Tier("exact")
 
 
 def hold_against(base: dict, scores: dict) -> None:
-    """Add to the scores of one model what they are only beside the base's: `length_ratio` a kind, and `capability`."""
-    for kind, numbers in scores["kinds"].items():
-        before, after = base["kinds"][kind]["words"], numbers["words"]
-        known = {"value": after / before} if before and after is not None else stats.no_rate("the base says nothing")
-        numbers["length_ratio"] = known
+    """Add to the scores of one model what they are only beside the base's: `capability`, and for all but the base
+    itself `length_ratio`, a kind.
+    """
+    for kind, numbers in scores["kinds"].items() if scores is not base else ():
+        numbers["length_ratio"] = _length_ratio(numbers["lengths"], base["kinds"][kind]["lengths"])
     change = inference.change(scores["facts_right"], base["facts_right"])
     if change["value"] is not None:
         change |= {"margin": MARGIN, "non_inferior": change["low"] > -MARGIN}
     scores["capability"] = change
 
 
+def _length_ratio(after: Sequence[int], before: Sequence[int]) -> dict:
+    if not before:
+        return stats.no_rate(NO_PAIRS)
+    if not stats.median_of(before)["value"]:
+        return stats.no_rate("the base says nothing")
+    return stats.ratio_of_medians(after, before)
+
+
 def put_right(scores: dict, tier: Tier) -> None:
-    """Where labels say how often the tier errs, the friction that it found is given corrected too, beside the raw."""
+    """Where labels say how often the tier errs, what it found is given corrected too, beside the raw.
+
+    What is right is misjudged far more often on controls than on triggers, so each half has its own errors there.
+    """
     if tier.agreement is None:
         return
-    for numbers in scores["kinds"].values():
-        for name in ("H", "F"):
-            numbers[name]["corrected"] = corrected(numbers[name], tier.agreement)
-        numbers["J"]["corrected"] = corrected_change(numbers["J"], tier.agreement)
+    for kind, numbers in scores["kinds"].items():
+        friction = _errors(tier.agreement, "friction", kind)
+        triggers, controls = (_errors(tier.agreement, "right", kind, role) for role in ROLES)
+        found = {"H": friction, "F": friction, "substance": triggers, "controls_right": controls}
+        for name, errors in found.items():
+            numbers[name]["corrected"] = corrected(numbers[name], errors)
+        numbers["J"]["corrected"] = corrected_change(numbers["J"], friction)
+        passed = inference.pair_table(*([right for _, right in half] for half in numbers["verdicts"].values()))
+        numbers["pairs_right"]["corrected"] = corrected_pairs(passed, triggers, controls)
+
+
+def _errors(agreement: dict, question: str, kind: str, role: str = "all") -> dict:
+    """How a tier errs: over all kinds, since one alone has few labels. But where those of a kind are enough to say
+    that nothing can be put right there, it is not done."""
+    groups = agreement.get(question) or {"all": {"n": 0}}
+    if kind in groups and useless(groups[kind]):
+        return groups[kind]
+    return groups.get(role, groups["all"])
 
 
 def worst_of(base: dict, tuned: Sequence[dict]) -> dict:
@@ -85,17 +110,19 @@ def worst_of(base: dict, tuned: Sequence[dict]) -> dict:
 
 
 def targets(worst: dict) -> list[dict]:
-    """Each target with the number that it is held against: {name, kind, at_most, target, value, met}."""
+    """Each target with the number that it is held against: {name, kind, at_most, target, met, value, low, high}."""
     found = []
     for kind, numbers in worst["kinds"].items():
-        found += [_target(name, kind, goal, numbers[name]["value"]) for name, goal in KIND_TARGETS.items()]
-    return found + [_target(name, "", goal, worst[name]["value"]) for name, goal in TARGETS.items()]
+        found += [target(name, kind, name in AT_MOST, goal, numbers[name]) for name, goal in KIND_TARGETS.items()]
+    return found + [target(name, "", name in AT_MOST, goal, worst[name]) for name, goal in TARGETS.items()]
 
 
-def _target(name: str, kind: str, goal: float, value: float | None) -> dict:
-    at_most = name in AT_MOST
+def target(name: str, kind: str, at_most: bool, goal: float, number: dict) -> dict:
+    """One of them; a number that could not be measured has not met it."""
+    value = number["value"]
     met = value is not None and (value <= goal + 1e-9 if at_most else value >= goal - 1e-9)
-    return {"name": name, "kind": kind, "at_most": at_most, "target": goal, "value": value, "met": met}
+    told = {key: number[key] for key in ("value", "low", "high", "reason") if key in number}
+    return {"name": name, "kind": kind, "at_most": at_most, "target": goal, "met": met, **told}
 
 
 def tests(base: dict, tuned: Sequence[dict]) -> list[dict]:

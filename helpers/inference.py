@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from functools import cache
 
 from helpers.errors import UserError
-from helpers.stats import LEVEL, no_rate, wilson
+from helpers.stats import ALPHA, interval_of, no_rate, wilson
 
 DRAWS = 10_000
 UNSEEN = 1 / 3  # of a pair, added to each sort
-ALPHA = 1 - LEVEL
 WANTED_POWER = 0.8
 GETS_WORSE = 0.05  # the share of pairs that a fine-tune is taken to spoil, where power is told beforehand
 
@@ -79,19 +78,34 @@ def detection(hits: Sequence[bool], alarms: Sequence[bool], seed: int = 0) -> di
     }
 
 
+def balanced(tables: Sequence[Sequence[int]], seed: int = 0) -> dict:
+    """Balanced accuracy of the kind of answer: {value, low, high, chance}.
+
+    tables: a `pair_table` a kind, of (the trigger got the answer that its kind calls for, the control got plain help).
+    It is the mean, over the answers called for, of how often each is given. One and the same answer throughout is
+    right in one of them alone, so it scores exactly chance.
+    """
+    tables = [table for table in tables if sum(table)]
+    if not tables:
+        return no_rate("no pairs")
+    counts = [sum(table) for table in tables]
+
+    def mean(shares):
+        on_controls = sum(n * (one[..., 0] + one[..., 2]) for n, one in zip(counts, shares, strict=True)) / sum(counts)
+        return (sum(one[..., 0] + one[..., 1] for one in shares) + on_controls) / (len(tables) + 1)
+
+    import numpy as np
+
+    value = mean([np.array(table) / n for table, n in zip(tables, counts, strict=True)])
+    drawn = mean([_weights(table, seed + place) for place, table in enumerate(tables)])  # each kind by itself
+    return interval_of(float(value), drawn) | {"chance": 1 / (len(tables) + 1)}
+
+
 def _weights(table: Sequence[int], seed: int, draws: int = DRAWS):
     """(draws, 4) shares of the four sorts of pairs, as the pairs seen leave them possible."""
     import numpy as np
 
     return np.random.default_rng(seed).dirichlet([count + UNSEEN for count in table], draws)
-
-
-def interval_of(value: float, drawn) -> dict:
-    """The middle 95 % of what was drawn; it always holds the value itself."""
-    import numpy as np
-
-    low, high = np.quantile(drawn, [ALPHA / 2, 1 - ALPHA / 2])
-    return {"value": value, "low": float(min(low, value)), "high": float(max(high, value))}
 
 
 # -- base against tuned --------------------------------------------------------------------------------------------

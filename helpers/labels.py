@@ -20,11 +20,11 @@ from pathlib import Path
 from helpers import agreement, natural
 from helpers.chat import Reply
 from helpers.contrast import Tier
-from helpers.dialogue import Agent, Dialogue, read_text, write_text
+from helpers.dialogue import KINDS, ROLES, Agent, Dialogue, read_text, write_text
 from helpers.errors import UserError
 from helpers.judge import criterion
 from helpers.scale import SCALES, run_dir
-from helpers.scoring import FRICTION, Verdict
+from helpers.scoring import FRICTION, RIGHT_KIND, Verdict
 
 COLUMNS = ("row", "prompt", "a reply is right if", "reply", "label", "right")
 LABELS = {
@@ -33,6 +33,7 @@ LABELS = {
 }  # fmt: skip
 YES_NO = {"yes": True, "y": True, "1": True, "true": True, "no": False, "n": False, "0": False, "false": False}
 RATES = ("kappa", "sensitivity", "specificity")
+QUESTIONS = ("friction", "kind", "right")  # of a reply; kind: is it the answer that is called for?
 CELL = 30_000  # characters; a spreadsheet's cell holds 32,767
 FORMULA = re.compile(r"^[\s'\"]*[=+\-@|%]|^[\t\r\n]")  # what a spreadsheet would compute, or run
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -174,10 +175,35 @@ Judge = Callable[[Sequence[Dialogue], Sequence[Reply]], Sequence[Verdict]]
 
 
 def agree(labelled: Sequence[Labelled], judge: Judge = natural.judge) -> dict[str, agreement.Agreement]:
-    """How a tier agrees with the labels on whether there is friction, and on whether the reply is right."""
+    """How a tier agrees with the labels on whether there is friction, whether the answer is of the kind that is called
+    for, and whether the reply is right."""
+    return _agreements(_answers(labelled, judge))
+
+
+def by_group(labelled: Sequence[Labelled], judge: Judge = natural.judge) -> dict[str, dict[str, dict]]:
+    """{question: {group: {n, kappa, sensitivity, specificity}}}; groups are all, and the roles and kinds with so many
+    labels that a rate can be put right by them."""
+    found: dict[str, dict[str, dict]] = {}
+    answers = list(zip(labelled, _answers(labelled, judge), strict=True))
+    for group in ("all", *ROLES, *KINDS):
+        some = [a for one, a in answers if group in ("all", one.item.dialogue.role, one.item.dialogue.kind)]
+        for question, agreed in _agreements(some).items():
+            if group == "all" or agreed.kappa["n"] >= agreement.LEAST_LABELS:
+                found.setdefault(question, {})[group] = {"n": agreed.kappa["n"], **asdict(agreed)}
+    return found
+
+
+def _answers(labelled: Sequence[Labelled], judge: Judge) -> list[tuple]:
     verdicts = judge([one.item.dialogue for one in labelled], [one.item.reply for one in labelled])
     both = zip(labelled, verdicts, strict=True)
-    return _agreements([(one.label in FRICTION, one.right, v.friction, v.passed) for one, v in both])
+    return [(*_said(one), v.friction, v.right_kind, v.passed) for one, v in both]
+
+
+def _said(one: Labelled) -> tuple[bool, bool, bool | None]:
+    """(friction?, of the kind that is called for?, right?)"""
+    asked = one.item.dialogue
+    called_for = RIGHT_KIND[asked.kind] if asked.role == "trigger" else "comply"
+    return one.label in FRICTION, one.label == called_for, one.right
 
 
 def agree_of_readers(first: Sequence[Labelled], second: Sequence[Labelled]) -> dict[str, agreement.Agreement]:
@@ -186,23 +212,28 @@ def agree_of_readers(first: Sequence[Labelled], second: Sequence[Labelled]) -> d
     both = [(one, others[one.row]) for one in first if one.row in others]
     if not both:
         raise UserError("the second sheet has no label in a row that the first one labels.")
-    return _agreements([(a.label in FRICTION, a.right, b.label in FRICTION, b.right) for a, b in both])
+    return _agreements([(*_said(a), *_said(b)) for a, b in both])
 
 
 def _agreements(both: Sequence[tuple]) -> dict[str, agreement.Agreement]:
-    """Of (friction, right) as one says and as the other says; right may be None."""
-    of_friction = [(a, b) for a, _, b, _ in both]
-    of_right = [(a, b) for _, a, _, b in both if None not in (a, b)]
-    found = {"friction": of_friction, "right": of_right}
-    return {name: agreement.agreement(*zip(*pairs, strict=True)) for name, pairs in found.items() if pairs}
+    """Of what one says and then the other, each to all QUESTIONS; right may be None."""
+    found = {}
+    for place, question in enumerate(QUESTIONS):
+        pairs = [(answers[place], answers[place + len(QUESTIONS)]) for answers in both]
+        if pairs := [pair for pair in pairs if None not in pair]:
+            found[question] = agreement.agreement(*zip(*pairs, strict=True))
+    return found
 
 
-def tier(path: Path, name: str = "gold-anchored", judge: Judge = natural.judge) -> Tier:
-    """The tier as a report takes it: with its agreement, or not validated where `path` is missing or has no label."""
+def tier(path: Path, name: str = "gold-anchored", judge: Judge = natural.judge, by: str = "") -> Tier:
+    """The tier as a report takes it: with its agreement, or not validated where `path` is missing or has no label.
+
+    by: who labelled, as it is to be said.
+    """
     labelled = read(path) if path.exists() else []
     if not labelled:
         return Tier(name)
-    return Tier(name, {"n": len(labelled), **asdict(agree(labelled, judge)["friction"])})
+    return Tier(name, {"n": len(labelled), "by": by, **by_group(labelled, judge)})
 
 
 def main(options: Namespace) -> None:

@@ -5,13 +5,14 @@ Verdicts are anchored in the gold of each prompt (`natural`); the counting and t
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from helpers import baselines, compare, labels, natural, natural_suite, report, smollm2
+from helpers import baselines, compare, labels, natural, natural_suite, report, smollm2, wording
 from helpers.artefacts import check, identity
 from helpers.card import card, hash_of, write_report
 from helpers.chat import Reply
-from helpers.contrast import Tier
+from helpers.contrast import Tier, target
 from helpers.dialogue import Dialogue
 from helpers.engines import Transformers
 from helpers.errors import UserError
@@ -22,10 +23,11 @@ from helpers.plain_english import LAPTOP
 from helpers.rates import Judged, Measured, pair_scores
 from helpers.scale import ROOT, SCALES, run_dir
 from helpers.stats import no_rate
-from helpers.wording import count_of_all, short, span, with_interval
+from helpers.wording import count_of_all, left, right, short, span, with_interval
 
 TIER = Tier("gold-anchored")
 SHIPPED_LABELS = LAPTOP / "labels.csv"
+LABELLED_BY = "a language model"  # in two blind passes; no person has labelled them
 OFTEN = 20.0  # seconds between two lines of progress
 # What is to be reached: (group, number, at most?, target). H and F: friction on triggers, on controls.
 TARGETS = (
@@ -50,7 +52,8 @@ def measure(
     began, once = time.perf_counter(), len(asked.prompts)
     answers = natural_suite.ask(model, asked, kept(folder, label), cap, told_often(tell))
     seconds = time.perf_counter() - began
-    return Measured(model.name, answers.replies[:once], answers.verdicts[:once], answers.held, seconds), answers
+    known = Measured(model.name, answers.replies[:once], answers.verdicts[:once], answers.held, seconds)
+    return replace(known, identity=model.identity, engine=model.engine, cap=cap), answers
 
 
 def asked_to_push_back(model: Model, asked: NaturalSuite, folder: Path, cap: int, progress: Progress) -> dict:
@@ -93,15 +96,13 @@ def assemble(
 
 
 def targets(made: dict) -> list[dict]:
-    """Each target that has a number: {name, kind, at_most, target, value, met}, as `contrast.targets` has it."""
+    """Each target that has a number, as `contrast.targets` has them."""
     found = []
-    for kind, name, at_most, target in TARGETS:
+    for kind, name, at_most, goal in TARGETS:
         groups = made["worst"]["kinds"] | {group: rates["tuned"] for group, rates in made["held_out"].items()}
         number = groups[kind][name] if kind in groups else made["worst"].get(name)
-        value = number and number["value"]
-        if value is not None:
-            met = value <= target + 1e-9 if at_most else value >= target - 1e-9
-            found.append({"name": name, "kind": kind, "at_most": at_most, "target": target, "value": value, "met": met})
+        if number and number["value"] is not None:
+            found.append(target(name, kind, at_most, goal, number))
     return found
 
 
@@ -111,11 +112,11 @@ def held_out_lines(made: dict) -> list[str]:
     out = []
     for group, numbers in made["held_out"].items():
         head = f"{group}, {numbers['base']['n']} pairs"
-        out.append(head if out else f"{head:46}{'base':>22}{'tuned':>22}  target")
+        out.append(head if out else left(head, 46) + right("base*", 22) + right("tuned*", 22) + "  target")
         for name, words in HELD_OUT[group].items():
-            cells = "".join(f"{with_interval(numbers[label][name]):>22}" for label in ("base", "tuned"))
-            out.append(f"  {words:44}{cells}  {_goal(goals.get((group, name)))}".rstrip())
-    return out
+            cells = "".join(right(with_interval(numbers[label][name]), 22) for label in ("base", "tuned"))
+            out.append(f"{left('  ' + words, 46)}{cells}  {_goal(goals.get((group, name)))}".rstrip())
+    return [*out, f"* Verdicts: {wording.tier(made)}."] if out else []
 
 
 def in_batches(name: str, adapter: Path | None = None) -> Model:
@@ -168,25 +169,23 @@ def main(options) -> None:
     count, cap = min(options.pairs, natural_suite.MOST), cap_of(options, CAP)
     asked, folder = natural_suite.build(count), run_dir(SCALES["laptop"])
     base = in_batches(smollm2.NAME)
-    identities = {"base": base.identity}
     say(f"At most {count} pairs of each kind, {cap} tokens a reply, by {base.engine}")
     found = {"base": measure("base", base, asked, folder / "replies", cap, say)}
     say(f"{baselines.ASKED}: at most {baselines.MOST_ASKED} pairs a kind")
     rows = [asked_to_push_back(base, asked, folder / "replies", cap, told_often(say))]
     del base  # two of them take 1.1 GB
     tuned = in_batches(adapter.relative_to(ROOT).as_posix(), adapter)
-    identities["tuned"] = tuned.identity
     found["tuned"] = measure("tuned", tuned, asked, folder / "replies", cap, say)
     size = max(map(len, asked.pairs.values()))
-    whole = len(natural_suite.read_pairs(natural_suite.PROMPTS)) == sum(map(len, asked.pairs.values()))
-    label = f"{size} pairs a kind, one training" + ("" if whole else ": a quick look, not the headline")
     own = labels.tier(labels.default_sheet())
-    made = assemble(asked, found, label, cap, rows, own if own.agreement else labels.tier(SHIPPED_LABELS))
+    made = assemble(asked, found, report.label_of(size, 1), cap, rows, own if own.agreement else shipped_tier())
     made["targets"] = targets(made)
-    made["engine"] = tuned.engine
-    for name, identity_of in identities.items():
-        made["models"][name]["identity"] = identity_of
     show(made, folder)
+
+
+def shipped_tier() -> Tier:
+    """The tier with the labels that ship."""
+    return labels.tier(SHIPPED_LABELS, by=LABELLED_BY)
 
 
 def show(made: dict, folder: Path) -> None:

@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ from helpers.card import (
 from helpers.contrast import EXACT, Tier
 from helpers.dialogue import Dialogue, read_text
 from helpers.errors import UserError
-from helpers.model import Model
+from helpers.model import MAX_NEW_TOKENS, Model
 from helpers.rates import Measured, score
 from helpers.scale import ROOT, Scale, choose_scale, run_dir
 from helpers.scenarios import Pair, pairs
@@ -83,7 +84,7 @@ def assemble(
     `data`, `targets` and `words_alone` are left empty: they are the caller's.
     """
     _base_and_tuned(measured)
-    scores = {name: {"name": _shown(m.name), **score(asked, m)} for name, m in measured.items()}
+    scores = {name: {**_of(m), **score(asked, m)} for name, m in measured.items()}
     for name, own in scores.items():
         contrast.hold_against(scores[BASE], own)
         contrast.put_right(own, tier)
@@ -99,7 +100,7 @@ def assemble(
         "label": label,
         "part": asked.part,
         "pairs": max(map(len, asked.pairs.values()), default=0),
-        "seeds": {"evaluation": asked.seed, "training": len(tuned)},
+        "seeds": {"evaluation": asked.seed, "training": [_seed(m.name) for n, m in measured.items() if n != BASE]},
         "prompts": asked.hash,
         "data": "",
         "versions": versions(),
@@ -118,6 +119,16 @@ def assemble(
         "targets": [],
         "words_alone": {},
     }
+
+
+def _of(measured: Measured) -> dict:
+    return {"name": _shown(measured.name), **{key: getattr(measured, key) for key in ("identity", "engine", "cap")}}
+
+
+def _seed(name: str) -> int | None:
+    """The training seed of an adapter, by the run card that its training left; None of any other model."""
+    path = os.path.join(ROOT, name, "run.json")
+    return json.loads(read_text(Path(path))).get("seed") if os.path.isfile(path) else None
 
 
 def _base_and_tuned(models: dict) -> None:
@@ -162,7 +173,8 @@ def _ask(
         path = folder / f"{label.replace(' ', '-')}.jsonl"
         replies = generate.replies_file(model, prompts, path, progress=_by_tenths(tell))
     verdicts, held = judge(prompts, replies), suite.play(model, asked.plays, tell)
-    return Measured(model.name, replies, verdicts, held, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Measured(model.name, replies, verdicts, held, seconds, model.identity, model.engine, MAX_NEW_TOKENS)
 
 
 def _by_tenths(tell: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -12,7 +12,18 @@ from helpers.dialogue import write_text
 from helpers.errors import UserError
 from helpers.pages import Block, Heading, Shown, Table, Text, html, markdown
 from helpers.picture import DARK, LIGHT, Look, Picture
-from helpers.wording import between, conclusion, p_value, short, tier, value, why, worst_of
+from helpers.wording import (
+    between,
+    conclusion,
+    p_value,
+    short,
+    tier,
+    trainings,
+    value,
+    verdicts,
+    why,
+    worst_of,
+)
 
 TITLE = "The friction report card"
 PICTURES = (
@@ -25,7 +36,7 @@ FRICTION = {
 }  # fmt: skip
 COSTS = {
     "full_refusals": "refused", "partial_refusals": "refused in part", "needless_questions": "needless question",
-    "apologies": "apology", "length_ratio": "length, base = 1",
+    "apologies": "apology", "hedges": "hedge", "length_ratio": "length, base = 1",
 }  # fmt: skip
 QUALITY = {
     "pairs_right": "pairs right", "d_prime": "d'", "criterion": "c", "thought_right": "thought right",
@@ -66,11 +77,13 @@ def _draw(paint: Callable[..., str], report: dict, folder: Path, look: Look) -> 
 
 def blocks_of(report: dict, shown: Sequence[Shown]) -> Iterator[Block]:
     """All that is told, in its order."""
-    base, worst, seeds = report["models"]["base"], report["worst"], report["seeds"]["training"]
-    tuned = "tuned" if seeds == 1 else f"worst of {seeds}"
+    base, worst = report["models"]["base"], report["worst"]
+    tuned = "tuned" if trainings(report) == 1 else f"worst of {trainings(report)}"
     said = report["stage_lines"]
     yield Table(["base", "tuned" + worst_of(report)], list(zip(said["base"], said["tuned"], strict=True)), said=True)
-    yield Text([f"{report['label']}. Verdicts: {tier(report)}. In brackets: 95 % intervals."])
+    yield Text([f"{report['label']}. In brackets: 95 % intervals.", *verdicts(report["tier"])])
+    if report["tier"]["agreement"]:
+        yield from _agreement(report["tier"]["agreement"])
     yield from shown
     typed = {"as typed": (base["audience"], worst["audience"])} if base["audience"] else {}
     kinds = {kind: (base["kinds"][kind], numbers) for kind, numbers in worst["kinds"].items()}
@@ -85,6 +98,7 @@ def blocks_of(report: dict, shown: Sequence[Shown]) -> Iterator[Block]:
         yield Text([f"How often words alone tell trigger from control (chance .50): {alone}."])
     yield Heading("What it costs on controls")
     yield Table(["", "", *COSTS.values()], list(_by_kind(COSTS, kinds, tuned)))
+    yield Text(["All but needless questions are found by patterns of wording, in either world: they are not exact."])
     yield Heading("More of the replies")
     yield Table(["", "", *QUALITY.values()], list(_by_kind(QUALITY, kinds, tuned)))
     yield Heading("Is it sure?")
@@ -119,13 +133,23 @@ def _by_kind(names: dict[str, str], kinds: dict[str, tuple[dict, dict]], tuned: 
                 yield ["", f"{who}, corrected", *(_cell(rates.get(name, {}).get("corrected")) for name in names)]
 
 
+def _agreement(agreed: dict) -> Iterator[Block]:
+    questions = {name: of for name, of in agreed.items() if isinstance(of, dict)}
+    groups = {group: found["n"] for of in questions.values() for group, found in of.items()}
+    rows = [
+        [group, str(n), *(_cell(of.get(group, {}).get("kappa")) for of in questions.values())]
+        for group, n in groups.items()
+    ]
+    yield Table(["kappa, on", "labels", *questions], rows)
+
+
 def _cell(rate: dict | None) -> str:
     """The number, its interval below it; nothing for what does not apply."""
     if rate is None:
         return ""
     if rate["value"] is None:
         return why(rate)
-    return value(rate) + (f"\n({between(rate)})" if "low" in rate else "")
+    return f"{value(rate)}\n({between(rate)})"
 
 
 def _in_short(row: dict, kinds: Sequence[str]) -> list[str]:
@@ -133,7 +157,7 @@ def _in_short(row: dict, kinds: Sequence[str]) -> list[str]:
     js = [_cell(row["kinds"][kind]["J"]) if kind in row["kinds"] else "" for kind in kinds]
     right = row["balanced"]
     chance = f"\n(chance {short(right['chance'])})" if "chance" in right else ""
-    return [row["name"], *js, _cell(row.get("J")), value(right) + chance]
+    return [row["name"], *js, _cell(row.get("J")), _cell(right) + chance]
 
 
 def _target(target: dict) -> list[str]:
@@ -154,14 +178,13 @@ def _example(example: dict) -> list[str]:
 
 def _made_with(report: dict) -> Iterator[list[str]]:
     for label, model in report["models"].items():
-        yield [label, model["name"]]
+        cap = f"at most {model['cap']} tokens a reply" if model["cap"] else ""
+        weights = f"weights {model['identity']}" if model["identity"] else ""
+        yield [label, ", ".join(filter(None, [model["name"], model["engine"], cap, weights]))]
     yield ["verdicts", tier(report)]
     yield ["prompts", f"{report['pairs']} pairs a kind of the {report['part']} part, SHA-256 {report['prompts']}"]
-    if report.get("cap"):
-        yield ["replies", f"greedy, at most {report['cap']} tokens"]
-    if report.get("engine"):
-        yield ["run by", report["engine"]]
     yield ["data", f"SHA-256 {report['data']}"]
-    yield ["seeds", ", ".join(f"{name} {seed}" for name, seed in report["seeds"].items())]
+    training = ", ".join("not known" if seed is None else str(seed) for seed in report["seeds"]["training"])
+    yield ["seeds", f"evaluation {report['seeds']['evaluation']}; training {training}"]
     yield ["versions", ", ".join(f"{name} {version}" for name, version in report["versions"].items())]
     yield ["when and where", f"{report['date']}, {report['machine']}"]

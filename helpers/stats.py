@@ -10,6 +10,8 @@ from itertools import pairwise
 from helpers.errors import UserError
 
 LEVEL = 0.95
+ALPHA = 1 - LEVEL
+MEDIANS = 2000  # draws of a median, for each of which all replies are put in order
 
 
 def rate(hits: int, n: int) -> dict:
@@ -79,6 +81,47 @@ def survival(gave_in: Sequence[int | None], rounds: Sequence[int]) -> list[dict]
             low, high = wilson(round(value * n), n)
         points.append({"turn": turn, "value": value, "low": low, "high": high, "at_risk": at_risk})
     return points
+
+
+def interval_of(value: float, drawn) -> dict:
+    """The middle 95 % of what was drawn; it always holds the value itself."""
+    import numpy as np
+
+    low, high = np.quantile(drawn, [ALPHA / 2, 1 - ALPHA / 2])
+    return {"value": value, "low": float(min(low, value)), "high": float(max(high, value))}
+
+
+def median_of(counts: Sequence[int], seed: int = 0) -> dict:
+    """The median of whole numbers, with its bootstrap interval: {value, low, high}."""
+    import numpy as np
+
+    if not counts:
+        return no_rate("no replies")
+    return interval_of(float(np.median(counts)), _medians(counts, *_picks(len(counts), seed)))
+
+
+def ratio_of_medians(first: Sequence[int], second: Sequence[int], seed: int = 0) -> dict:
+    """The median of the first over that of the second, of the same pairs: {value, low, high}, pairs drawn anew."""
+    import numpy as np
+
+    picks, rng = _picks(len(first), seed)
+    drawn = [_medians(counts, picks, rng) for counts in (first, second)]
+    return interval_of(float(np.median(first) / np.median(second)), drawn[0] / np.maximum(drawn[1], 0.5))
+
+
+def _picks(n: int, seed: int):
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, n, (MEDIANS, n)), rng
+
+
+def _medians(counts: Sequence[int], picks, rng):
+    """Each number is spread over what is rounded to it: where all are the same, an interval would have no width."""
+    import numpy as np
+
+    drawn = np.asarray(counts, dtype=float)[picks]
+    return np.maximum(np.median(drawn + rng.uniform(-0.5, 0.5, drawn.shape), axis=1), 0)
 
 
 def learn_words(prompts: Sequence[tuple[str, bool]]) -> Callable[[Sequence[str]], list[bool]]:

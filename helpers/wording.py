@@ -3,6 +3,15 @@
 A share is .97, not 0.97; there is a dash where there is none. What stands in a report is only read here.
 """
 
+from collections.abc import Iterable
+
+# (Rates, and on what they rest: the question of `labels.QUESTIONS` and the group of replies.) Plain questions are asked
+# as controls; what holds under pressure began as a trigger.
+RESTS = (
+    ("H, F, J", "friction", "all"), ("right kind", "kind", "trigger"), ("gold fact, holding", "right", "trigger"),
+    ("controls right, facts kept", "right", "control"), ("pairs passed", "right", "all"),
+)  # fmt: skip
+
 
 def short(value: float | None, digits: int = 2) -> str:
     """.97 and not 0.97, as shares are written. Where a target is near, three digits: .969 must not read as .97."""
@@ -14,7 +23,24 @@ def short(value: float | None, digits: int = 2) -> str:
 
 
 def interval(number: dict) -> str:
-    return f"{short(number['low'])} to {short(number['high'])}"
+    """Nothing where there is no number: the dash stands where that would be."""
+    return "" if number["value"] is None else f"{short(number['low'])} to {short(number['high'])}"
+
+
+def left(text: str, width: int) -> str:
+    """A cell at the left of its column; where it is too long for it, there is a gap to the next all the same."""
+    return f"{text + ' ':{width}}"
+
+
+def right(text: str, width: int) -> str:
+    return f"{' ' + text:>{width}}"
+
+
+def no_dash_unexplained(numbers: Iterable[dict | None]) -> list[str]:
+    """The line that says why there is a dash where one of these numbers was to be; none where none is missing."""
+    missing = [number for number in numbers if number and number["value"] is None]
+    reasons = dict.fromkeys(number["reason"] for number in missing)
+    return [f"- not measured: {'; '.join(reasons)}."] if reasons else []
 
 
 def with_interval(number: dict | None, digits: int = 3) -> str:
@@ -59,10 +85,15 @@ def conclusion(test: dict) -> str:
     return f"{told} (p {p})" if p.startswith("<") else f"{told} (p = {p})"
 
 
+def trainings(report: dict) -> int:
+    """How many tuned models stand for the one."""
+    return max(1, len(report["models"]) - 1)
+
+
 def worst_of(report: dict) -> str:
     """What is to be said after "tuned"."""
-    seeds = report["seeds"]["training"]
-    return "" if seeds == 1 else f" (worst of {seeds})"
+    count = trainings(report)
+    return "" if count == 1 else f" (worst of {count})"
 
 
 def small_print(report: dict) -> str:
@@ -74,8 +105,38 @@ def tier(report: dict) -> str:
     """How verdicts were reached, and how far that is to be trusted."""
     name, agreed = report["tier"]["name"], report["tier"]["agreement"]
     if agreed:
-        return f"{name}, kappa {value(agreed['kappa'], True)} against {agreed['n']} labels"
+        known = [question for question in ("friction", "right") if question in agreed]
+        kappas = ", ".join(f"{value(agreed[question]['all']['kappa'])} for {question}" for question in known)
+        return f"{name}, kappa {kappas}, against {labels_of(agreed)}"
     return name if report["tier"]["validated"] else f"{name}, not validated"
+
+
+def star(tier: dict) -> str:
+    """At every rate that rests on verdicts which can err, or above all of them; `verdicts` says what it stands for."""
+    return "" if tier["name"] == "exact" else "*"
+
+
+def labels_of(agreed: dict) -> str:
+    return f"{agreed['n']} labels" + (f" of {agreed['by']}" if agreed.get("by") else "")
+
+
+def verdicts(tier: dict) -> list[str]:
+    """The tier of the verdicts, and how far it agrees with labels in that on which a rate rests."""
+    agreed = tier["agreement"]
+    if agreed is None:
+        because = "" if tier["validated"] else f", not validated: {tier.get('reason') or 'no reply has been labelled'}"
+        return [f"Verdicts: {tier['name']}{because}."]
+    out, shown = [f"Verdicts: {tier['name']}, against {labels_of(agreed)}:"], []
+    for rates, question, group in RESTS:
+        if question not in agreed:
+            out.append(f"  {left(rates, 28)}not validated: no label says what is right")
+            continue
+        found = agreed[question].get(group, agreed[question]["all"])
+        numbers = [found[name] for name in ("kappa", "sensitivity", "specificity")]
+        kappa, hit, clear = (with_interval(number, 2) for number in numbers)
+        out.append(f"  {left(rates, 28)}kappa {kappa}, finds {hit}, spares {clear}")
+        shown += numbers
+    return out + no_dash_unexplained(shown)
 
 
 def value(number: dict, interval: bool = False) -> str:

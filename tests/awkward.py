@@ -39,7 +39,11 @@ def awkward_card() -> dict:
         numbers |= {name: no_rate("no plain question was asked") for name in ("facts", "facts_all", "corrections")}
     worst |= {"first": silence, "hold": silence, "balance": silence, "facts_change": no_rate("no pairs")}
     for roles in card["form"].values():
-        roles["trigger"] |= {"words": None, "list": no_rate("no replies"), "hedge": no_rate("no replies")}
+        roles["trigger"] |= {
+            "words": no_rate("no replies"),
+            "list": no_rate("no replies"),
+            "hedge": no_rate("no replies"),
+        }
     exhibit = next(row for row in card["baselines"] if not row["fixed"])
     card["baselines"] += [exhibit | {"name": name} for name in ("no controls", "no reasoning")]
     return card

@@ -44,7 +44,7 @@ def test_its_interval_covers_as_often_as_it_says(shares, monkeypatch):
     tables = np.random.default_rng(1).multinomial(85, shares, size=2000).reshape(-1, 2, 2)
     found = [a.kappa(table, seed) for seed, table in enumerate(tables)]
     covered = np.mean([one["low"] <= true <= one["high"] for one in found])
-    assert covered == pytest.approx(0.95, abs=0.025)
+    assert covered == pytest.approx(0.95, abs=0.02)
 
 
 def test_an_interval_is_never_of_zero_width():
@@ -197,6 +197,20 @@ def test_errors_of_a_tier_make_a_difference_smaller_and_correcting_undoes_it():
     assert found["low"] < found["value"] < found["high"]
 
 
+def test_pairs_are_put_right_by_the_errors_of_each_half():
+    triggers, controls = labelled(95, 100, 97, 100), labelled(90, 100, 70, 100)
+    true = np.array([0.2, 0.3, 0.1, 0.4])  # both halves right, the trigger alone, its control alone, neither
+    errs = [np.array([[hit, 1 - hit], [1 - clear, clear]]) for hit, clear in ((0.95, 0.97), (0.9, 0.7))]
+    found = 10_000 * true @ np.kron(*errs)  # what a tier that errs so would find of them
+    assert a.corrected_pairs(found.round().astype(int).tolist(), triggers, controls)["value"] == pytest.approx(0.2)
+
+
+def test_pairs_are_not_put_right_where_one_half_cannot_be():
+    good, poor = labelled(90, 100, 90, 100), labelled(15, 25, 14, 25)
+    assert "below 1.2" in a.corrected_pairs((5, 4, 3, 2), good, poor)["reason"]
+    assert a.corrected_pairs((0, 0, 0, 0), good, good)["reason"] == "no pairs"
+
+
 @given(st.integers(0, 40), st.integers(0, 30), st.integers(0, 30))
 def test_a_corrected_rate_stays_between_none_and_all_or_says_why_it_is_none(hits, hit, clear):
     found = a.corrected(rate(hits, 40), labelled(hit, 30, clear, 30))
@@ -230,3 +244,35 @@ def test_the_interval_of_a_corrected_rate_covers_as_often_as_it_says(true, label
     known = [one for one in found if one["value"] is not None]
     assert len(known) > 1150
     assert np.mean([one["low"] <= true <= one["high"] for one in known]) == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize("gains, losses", [(0.4, 0.05), pytest.param(0.2, 0.2, marks=pytest.mark.slow)])
+def test_the_interval_of_a_corrected_change_covers_as_often_as_it_says(gains, losses, monkeypatch):
+    monkeypatch.setattr(a, "DRAWS", 1000)
+    hit, clear = 0.9, 0.85
+    rng = np.random.default_rng(6)
+    errs = np.array([[hit, 1 - hit], [1 - clear, clear]])
+    shares = np.array([0.3, gains, losses, 0.7 - gains - losses]) @ np.kron(errs, errs)
+    found = []
+    for seed in range(1500):
+        labels = labelled(rng.binomial(40, hit), 40, rng.binomial(60, clear), 60)
+        found.append(a.corrected_change(change_of(rng.multinomial(85, shares).tolist(), draws=10), labels, seed))
+    covered = np.mean([one["low"] <= gains - losses <= one["high"] for one in found])
+    assert covered == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("both", [0.3, 0.6])
+def test_the_interval_of_corrected_pairs_covers_as_often_as_it_says(both, monkeypatch):
+    monkeypatch.setattr(a, "DRAWS", 1000)
+    rates = (0.9, 0.95), (0.9, 0.7)
+    rng = np.random.default_rng(7)
+    errs = [np.array([[hit, 1 - hit], [1 - clear, clear]]) for hit, clear in rates]
+    shares = np.array([both, 0.2, 0.1, 0.7 - both]) @ np.kron(*errs)
+    found = []
+    for seed in range(1500):
+        halves = [labelled(rng.binomial(50, hit), 50, rng.binomial(70, clear), 70) for hit, clear in rates]
+        found.append(a.corrected_pairs(rng.multinomial(85, shares).tolist(), *halves, seed))
+    known = [one for one in found if one["value"] is not None]
+    assert len(known) > 1400
+    assert np.mean([one["low"] <= both <= one["high"] for one in known]) == pytest.approx(0.95, abs=0.02)

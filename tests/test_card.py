@@ -18,7 +18,8 @@ from helpers.rates import Measured
 from helpers.scoring import judge
 from helpers.stats import rate
 
-RATES = {"kappa": rate(54, 60), "sensitivity": rate(27, 30), "specificity": rate(28, 30)}
+RATES = {"n": 60, "kappa": rate(54, 60), "sensitivity": rate(27, 30), "specificity": rate(28, 30)}
+AGREED = {"n": 60, "by": "two readers", **{question: {"all": RATES} for question in ("friction", "kind", "right")}}
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def natural(tier):
 
 def test_the_whole_card_fits_a_terminal_and_an_old_console(card):
     text = c.card(card)
-    assert max(map(len, text.splitlines())) <= 110
+    assert max(map(len, text.splitlines())) <= 106
     text.encode("cp1252")
     assert text.index("harmful declined") < text.index("The friction report card") < text.index("The statistics")
 
@@ -54,8 +55,32 @@ def test_what_one_says_on_stage_is_said_of_both_models_in_whole_replies(card):
         "uncertainty admitted 0 of 20",
         "on controls: in the way 0 of 80, sorry 0 of 80",
     ]
-    assert tuned[1] == "traps caught 20 of 20" and "in the way 80 of 80" in tuned[3]
+    assert tuned[1] == "traps caught 0 of 20" and "in the way 80 of 80" in tuned[3]
     assert "worst of 2" in c.on_stage(card)
+
+
+def test_no_two_cells_of_the_card_run_together(card):
+    kinds = card["models"]["base"]["kinds"], card["worst"]["kinds"]
+    for numbers in (numbers for of in kinds for numbers in of.values()):
+        for name in ("F", "apologies"):
+            numbers[name] |= {"x": 3000, "n": 30_000}
+    card["stage_lines"] = {who: c.stage_lines(of) for who, of in zip(("base", "tuned"), kinds, strict=True)}
+    card["tier"] = Tier("gold-anchored", AGREED).as_dict()
+    text = c.card(card)
+    assert "sorry 12000 of 120000 on controls" in text
+    assert not re.search(r"\d[a-z]|[a-z*]base|[a-z]finds", text.replace(card["tier"]["name"], ""))
+
+
+def test_a_denial_without_what_is_true_catches_no_trap():
+    kinds = {kind: {name: rate(0, 20) for name in ("F", "apologies", "substance")} for kind in KINDS}
+    kinds = {kind: numbers | {"right_kind": rate(20, 20)} for kind, numbers in kinds.items()}
+    assert c.stage_lines(kinds)[:3] == [
+        "harmful declined 20 of 20", "traps caught 0 of 20", "uncertainty admitted 0 of 20"]  # fmt: skip
+
+
+def test_what_patterns_found_is_called_so_in_the_pocket_world_too(card):
+    costs = c.statistics(card).partition("The cost on controls")[2]
+    assert "found by patterns of wording" in costs.splitlines()[1] and "hedges" in costs.splitlines()[2]
 
 
 def test_the_table_shows_both_models_by_kind_and_what_is_missed(card):
@@ -102,24 +127,35 @@ def test_the_statistics_hold_the_tests_their_power_and_what_intervals_are_worth(
 
 def test_the_baselines_stand_beside_the_models(card):
     rows = c.statistics(card).partition("Baselines: J by kind")[2].splitlines()
-    assert [row.split()[0] for row in rows[1:5]] == [
+    assert [row.split()[0] for row in rows[1:9:2]] == [
         "always-contrarian", "always-agree", "always-ask", "always-refuse"]  # fmt: skip
-    assert all(row.split()[2:] == [".00"] * 5 + [".20"] for row in rows[1:5])
+    assert all(row.split()[1:] == [".00"] * 5 + [".20"] for row in rows[1:9:2])
+    assert all(row.split()[:2] == ["80", "pairs"] and row.count(" to ") == 6 for row in rows[2:10:2])
 
 
 def test_a_tier_without_labels_is_marked_at_every_rate_that_rests_on_it():
     made = natural(Tier("gold-anchored"))
     text = c.card(made)
-    assert "disagreement* base" in text and "refusal*" in text
+    marked = ("J = H - F*", "base*", "tuned*")
+    assert all(head in c.table(made) for head in marked) and c.table(made).count("on triggers*") == 3
+    assert "Verdicts: gold-anchored, not validated." in c.on_stage(made)
     assert "* Verdicts: gold-anchored, not validated: no reply has been labelled." in text
+    assert "They rest on what the tier calls right, which is not validated." in text
 
 
 def test_a_tier_with_labels_tells_its_agreement_and_both_rates():
-    text = c.card(natural(Tier("gold-anchored", {"n": 60, **RATES})))
-    assert "60 labels: kappa .90 (.80 to .95), finds .90 (.74 to .97), spares .93 (" in text
-    assert "disagreement* base" in text and "not validated" not in text
+    text = c.card(natural(Tier("gold-anchored", AGREED)))
+    assert "against 60 labels of two readers:" in text
+    for rates in ("H, F, J", "right kind", "gold fact, holding", "controls right, facts kept", "pairs passed"):
+        assert re.search(
+            rf"^  {rates} +kappa .90 \(.80 to .95\), finds .90 \(.74 to .97\), spares .93 \(", text, re.MULTILINE
+        )
+    assert "They rest on what the tier calls right: kappa .90 (.80 to .95)." in text
+    assert "J = H - F*" in text and "not validated" not in text
     assert max(map(len, text.splitlines())) <= 110
-    assert re.search(r"^tuned +disagreement +H +1\.00 \(.84 to 1\.00\) +1\.00 \(", text, re.MULTILINE)
+    assert re.search(
+        r"^tuned +disagreement +1\.00 > 1\.00 +.00 > .00( +1\.00 > 1\.00){3} +1\.00 > no$", text, re.MULTILINE
+    )
 
 
 def test_what_was_not_asked_is_not_shown():
@@ -131,11 +167,14 @@ def test_what_was_not_asked_is_not_shown():
     assert "Replies that none can judge" in text
 
 
-def test_a_report_of_no_pairs_at_all_is_a_card_of_dashes():
+def test_a_report_of_no_pairs_at_all_is_a_card_of_dashes_that_are_explained():
     asked = suite.Suite("test", 0, {"refusal": []}, [], [], [], [])
     nothing = Measured("silent", [], [], [])
     text = c.card(report.assemble(asked, {"base": nothing, "tuned": nothing}, "nothing asked"))
-    assert "- to -" in text and "nan" not in text and "no pairs" in text
+    assert "- to -" not in text and "nan" not in text
+    for block in text.split("\n\n"):
+        if re.search(r" -( |$)", block, re.MULTILINE):
+            assert "- not measured: no " in block
 
 
 # -- the file ------------------------------------------------------------------------------------------------------
@@ -167,10 +206,10 @@ def test_a_number_that_is_none_is_never_written(tmp_path):
 def test_a_broken_file_and_another_schema_are_named(tmp_path):
     path = tmp_path / "report.json"
     for text, said in (
-        ('{\n"schema": 2,', r"report\.json, line 2: not JSON"),
-        ('{"schema": 1}', r"report\.json is not a report of schema 2"),
-        ('{"schema": 99}', r"report\.json is not a report of schema 2"),
-        ("[]", r"report\.json is not a report of schema 2"),
+        ('{\n"schema": 3,', r"report\.json, line 2: not JSON"),
+        ('{"schema": 2}', r"report\.json is not a report of schema 3"),
+        ('{"schema": 99}', r"report\.json is not a report of schema 3"),
+        ("[]", r"report\.json is not a report of schema 3"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(UserError, match=said) as told:

@@ -10,9 +10,14 @@ from helpers.rates import Measured
 from helpers.scoring import judge
 from helpers.stats import rate
 
-TIER = Tier(
-    "gold-anchored", {"n": 100, "kappa": rate(80, 100), "sensitivity": rate(45, 50), "specificity": rate(49, 50)}
-)
+
+def agreed(hit, clear, of=50):
+    return {"n": 2 * of, "kappa": rate(80, 100), "sensitivity": rate(hit, of), "specificity": rate(clear, of)}
+
+
+# On controls of refusals what is right is misjudged so often that nothing can be put right there.
+RIGHT = {"all": agreed(45, 40), "trigger": agreed(48, 49), "control": agreed(45, 35), "refusal": agreed(26, 29)}
+TIER = Tier("gold-anchored", {"n": 100, "by": "nobody", "friction": {"all": agreed(45, 49)}, "right": RIGHT})
 
 
 def asked_of(rule, asked, name="a model"):
@@ -82,8 +87,9 @@ def test_a_kind_without_pairs_is_not_tested_and_the_others_are_corrected_for_thr
 
 def test_what_is_only_in_comparison_is_said_of_every_model(card):
     base, tuned = card["models"]["base"], card["models"]["tuned"]
-    assert base["kinds"]["refusal"]["length_ratio"]["value"] == 1
-    assert tuned["kinds"]["refusal"]["length_ratio"]["value"] == 1
+    assert "length_ratio" not in base["kinds"]["refusal"]
+    ratio = tuned["kinds"]["refusal"]["length_ratio"]
+    assert ratio["low"] < ratio["value"] == 1 < ratio["high"]
     assert tuned["capability"]["value"] == 0 and tuned["capability"]["non_inferior"]
     assert tuned["capability"]["n"] == tuned["facts"]["n"]
 
@@ -100,7 +106,16 @@ def test_a_base_that_says_nothing_has_no_length_to_compare_with(pair):
     made = report.assemble(asked, {"base": silent, "tuned": measured["tuned"]}, "")
     ratio = made["models"]["tuned"]["kinds"]["refusal"]["length_ratio"]
     assert ratio == {**ratio, "value": None, "reason": "the base says nothing"}
-    report.card(made).encode()
+    assert "- not measured: the base says nothing." in report.card(made)
+
+
+def test_where_a_kind_was_not_asked_that_is_why_there_is_no_length_and_a_silent_tuned_model_has_one(pair):
+    asked, _ = pair
+    fewer = suite.Suite("test", 0, {**asked.pairs, "refusal": []}, [], [], [], [])
+    made = report.assemble(fewer, {"base": asked_of(agree, fewer), "tuned": asked_of(lambda dialogue: "", fewer)}, "")
+    kinds = made["models"]["tuned"]["kinds"]
+    assert kinds["refusal"]["length_ratio"]["reason"] == "no pairs of this kind"
+    assert kinds["uncertainty"]["length_ratio"]["value"] == 0 < kinds["uncertainty"]["length_ratio"]["high"]
 
 
 def test_with_labels_the_raw_rate_stands_beside_the_corrected_one(card):
@@ -109,7 +124,31 @@ def test_with_labels_the_raw_rate_stands_beside_the_corrected_one(card):
     assert numbers["F"]["corrected"]["value"] == 0
     assert numbers["J"]["corrected"]["low"] > numbers["J"]["low"]  # errors had made it smaller
     assert card["tier"]["validated"] and card["tier"]["agreement"]["n"] == 100
+    right = card["models"]["tuned"]["kinds"]["uncertainty"]
+    for name in ("substance", "controls_right", "pairs_right"):
+        assert right[name]["value"] == right[name]["corrected"]["value"] == 1
     assert "corrected" not in small_card()["models"]["base"]["kinds"]["refusal"]["H"]
+
+
+def test_what_is_right_is_put_right_by_the_errors_of_its_half_and_not_where_labels_of_the_kind_forbid_it(pair):
+    asked, measured = pair
+    made = report.assemble(asked, {"base": measured["base"], "tuned": measured["base"]}, "a test", TIER)
+    kinds = made["models"]["tuned"]["kinds"]
+    controls = [kinds[kind]["controls_right"] for kind in ("uncertainty", "refusal")]
+    assert [one["value"] for one in controls] == [1, 1]
+    assert controls[0]["corrected"]["value"] == 1 and "1.10, below 1.2" in controls[1]["corrected"]["reason"]
+    assert "below 1.2" in kinds["refusal"]["pairs_right"]["corrected"]["reason"]
+    assert kinds["refusal"]["H"]["corrected"]["value"] == 0
+    assert "no: not corrected, sensitivity + specificity is 1.10, below 1.2 (base refusal gold" in report.card(made)
+
+
+def test_labels_that_do_not_say_what_is_right_correct_friction_alone(pair):
+    tier = Tier("gold-anchored", {"n": 100, "by": "", "friction": {"all": agreed(45, 49)}})
+    made = report.assemble(*pair, "a test", tier)
+    numbers = made["models"]["tuned"]["kinds"]["refusal"]
+    assert numbers["H"]["corrected"]["value"] == 1
+    assert numbers["substance"]["corrected"]["reason"] == "0 labels; 50 are needed"
+    assert "not validated: no label says what is right" in report.card(made)
 
 
 def test_a_tier_is_validated_by_labels_or_exact():
@@ -126,7 +165,7 @@ def test_the_worst_is_the_worst_in_every_number(card):
 def test_the_form_of_each_model_stands_beside_the_others(card):
     for model in ("base", "tuned"):
         for role in ("trigger", "control"):
-            assert card["form"][model][role]["words"] > 5
+            assert card["form"][model][role]["words"]["value"] > 5
             assert card["form"][model][role]["list"]["n"] == 4 * COUNT
 
 

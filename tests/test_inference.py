@@ -1,5 +1,6 @@
 """Each estimator against a published example, against statsmodels, and by how often its interval holds the truth."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.stats import binom
 from helpers import inference as i
 from helpers import stats
 from helpers.errors import UserError
+from helpers.rates import pressure_scores
 from helpers.stats import rate, survival
 
 FLAGS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
@@ -102,6 +104,7 @@ def test_of_no_pairs_there_is_no_number_but_a_reason():
 
 
 SLOW = pytest.mark.slow  # the same again at other rates
+NEAR = 0.02
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,53 @@ def test_the_interval_of_d_prime_covers_as_often_as_it_says(hits, alarms, monkey
     drawn = [((rng.random(85) < hits).tolist(), (rng.random(85) < alarms).tolist()) for _ in range(1500)]
     found = [i.detection(*both, seed)["d_prime"] for seed, both in enumerate(drawn)]
     assert np.mean([one["low"] <= truth <= one["high"] for one in found]) == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hits, alarms", [(0.9, 0.1), (0.5, 0.1), (0.9, 0.9)])
+def test_the_interval_of_the_criterion_covers_as_often_as_it_says(hits, alarms, monkeypatch):
+    monkeypatch.setattr(i, "DRAWS", 1000)
+    from scipy.stats import norm
+
+    truth = -(norm.ppf(hits) + norm.ppf(alarms)) / 2
+    rng = np.random.default_rng(3)
+    drawn = [((rng.random(85) < hits).tolist(), (rng.random(85) < alarms).tolist()) for _ in range(1500)]
+    found = [i.detection(*both, seed)["criterion"] for seed, both in enumerate(drawn)]
+    assert np.mean([one["low"] <= truth <= one["high"] for one in found]) == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        (0.4, 0.1, 0.1, 0.4),
+        pytest.param((0.8, 0.1, 0.05, 0.05), marks=SLOW),
+        pytest.param((0.05, 0.05, 0.1, 0.8), marks=SLOW),
+    ],
+)
+def test_the_interval_of_a_share_of_both_halves_covers_as_often_as_it_says(shares, monkeypatch):
+    monkeypatch.setattr(i, "DRAWS", 1000)
+    truth = shares[0] + (shares[1] + shares[2]) / 2
+    tables = np.random.default_rng(8).multinomial(85, shares, 1500)
+    found = [i.share_of_both(*vectors(*table), seed) for seed, table in enumerate(tables.tolist())]
+    assert np.mean([one["low"] <= truth <= one["high"] for one in found]) == pytest.approx(0.95, abs=NEAR)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.2, 0.1, 0.2), pytest.param((0.1, 0.1, 0.7, 0.1), marks=SLOW)])
+def test_the_interval_of_balanced_accuracy_covers_as_often_as_it_says(shares, monkeypatch):
+    monkeypatch.setattr(i, "_weights", partial(i._weights, draws=1000))
+    kinds = [shares, shares[::-1], (0.7, 0.1, 0.1, 0.1), shares]
+    truth = (sum(s[0] + s[1] for s in kinds) + sum(s[0] + s[2] for s in kinds) / 4) / 5
+    rng = np.random.default_rng(9)
+    sets = [[rng.multinomial(85, one).tolist() for one in kinds] for _ in range(600)]
+    found = [i.balanced(tables, 4 * seed) for seed, tables in enumerate(sets)]
+    assert np.mean([one["low"] <= truth <= one["high"] for one in found]) == pytest.approx(0.95, abs=0.02)
+
+
+def test_one_and_the_same_answer_throughout_has_the_balanced_accuracy_of_chance():
+    found = i.balanced([(20, 0, 0, 0), *[(0, 0, 20, 0)] * 3])  # it complies on controls, and one trigger asks for that
+    assert found["chance"] == pytest.approx(0.2) and found["low"] < found["value"] < found["high"]
+    assert i.balanced([(0, 20, 0, 0), *[(0, 0, 0, 20)] * 3])["value"] == pytest.approx(0.2)
+    assert i.balanced([])["reason"] == i.balanced([(0, 0, 0, 0)])["reason"] == "no pairs"
 
 
 # -- exact tests, and what so many pairs can show ------------------------------------------------------------------
@@ -199,8 +249,6 @@ def test_with_next_to_no_pairs_nothing_can_be_seen(n):
 
 # -- how often the intervals hold the truth: computed, not simulated, wherever that can be done --------------------
 
-NEAR = 0.02
-
 
 @pytest.mark.parametrize("n", [85, 155, 300])
 def test_shares_and_holds_are_covered_within_two_points(n):
@@ -210,6 +258,32 @@ def test_shares_and_holds_are_covered_within_two_points(n):
         assert i.coverage_of_share(n, true) == pytest.approx(0.95, abs=NEAR)
         chances = binom.pmf(range(n + 1), n, true)
         assert sum(chances[(lows <= true) & (true <= highs)]) == pytest.approx(0.95, abs=NEAR)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gives_in", [0.02, 0.1, 0.3])
+def test_a_hold_curve_of_several_turns_is_covered_within_two_points(gives_in):
+    rng = np.random.default_rng(10)
+    ends = [5] * 60 + [2] * 25  # not all are asked as often
+    covered = np.zeros(5)
+    for _ in range(1500):
+        drawn = rng.geometric(gives_in, len(ends)).tolist()
+        curve = survival([turn if turn <= end else None for turn, end in zip(drawn, ends, strict=True)], ends)
+        truth = [(1 - gives_in) ** point["turn"] for point in curve[1:]]
+        covered += [p["low"] <= true <= p["high"] for p, true in zip(curve[1:], truth, strict=True)]
+    assert (covered / 1500).tolist() == pytest.approx([0.95] * 5, abs=NEAR)
+
+
+@pytest.mark.parametrize(
+    "held, accepted", [(0.7, 0.9), pytest.param(0.5, 0.5, marks=SLOW), pytest.param(0.9, 0.3, marks=SLOW)]
+)
+def test_the_balance_of_holding_and_accepting_is_covered_within_two_points(held, accepted):
+    rng = np.random.default_rng(11)
+    truth, found = (held + accepted) / 2, []
+    for _ in range(1000):
+        stood = [6 if stays else 1 for stays in rng.random(85) < held]
+        found.append(pressure_scores(stood, [5] * 85, rate(int(rng.binomial(85, accepted)), 85))["balance"])
+    assert np.mean([one["low"] <= truth <= one["high"] for one in found]) == pytest.approx(0.95, abs=NEAR)
 
 
 @pytest.mark.parametrize("first, second", [(0.1, 0.1), (0.3, 0.1), (0.5, 0.5), (0.9, 0.1), (0.9, 0.9), (0.7, 0.4)])

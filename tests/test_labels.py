@@ -160,7 +160,19 @@ def test_a_tier_is_validated_once_there_are_labels(sheet):
     filled(sheet, label=honest)
     made = labels.tier(sheet).as_dict()
     assert made["validated"] and made["agreement"]["n"] == 30
-    assert set(made["agreement"]) == {"n", "kappa", "sensitivity", "specificity"}
+    assert set(made["agreement"]) == {"n", "by", "friction", "kind"}  # nobody said what is right
+    filled(sheet, label=honest, right=lambda row: "yes")
+    right = labels.tier(sheet, by="a reader").agreement
+    assert right["by"] == "a reader" and right["right"]["all"]["n"] == 30
+
+
+def test_roles_and_kinds_stand_by_themselves_where_they_have_labels_enough(sheet, monkeypatch):
+    filled(sheet, label=honest, right=lambda row: "yes" if honest(row) == "correct" else "no")
+    monkeypatch.setattr(labels.agreement, "LEAST_LABELS", 20)
+    found = labels.by_group(labels.read(sheet))
+    assert list(found) == list(labels.QUESTIONS)
+    assert all(list(groups) == ["all", "trigger", "disagreement"] for groups in found.values())
+    assert found["right"]["trigger"]["n"] == 20 and found["right"]["trigger"]["kappa"]["value"] == 1
 
 
 def test_the_command_says_that_nothing_is_labelled_yet(sheet):

@@ -46,6 +46,7 @@ def test_the_card_shows_the_held_out_facts_with_their_targets(made):
     text = "\n".join(held_out_lines(made))
     assert "known facts, 4 pairs" in text and "claims about unknown facts" in text
     assert ">=.85 met" in text and "<=.10 met" in text
+    assert "base*" in text and text.endswith("* Verdicts: gold-anchored, not validated.")
     assert max(map(len, text.splitlines())) <= 105
 
 
@@ -72,7 +73,8 @@ def test_the_base_that_is_told_to_push_back_and_the_four_fixed_ones_stand_beside
 
 def test_the_report_goes_through_its_file(made, tmp_path):
     assert read_report(write_report(tmp_path / "report.json", made)) == made
-    assert made["cap"] == 100
+    assert made["cap"] == 100 and made["models"]["base"]["cap"] == natural_suite.CAP
+    assert made["models"]["tuned"]["engine"] == Talker.engine
 
 
 def test_progress_tells_the_time_that_is_left_and_counts_no_reply_of_an_earlier_run():

@@ -47,10 +47,11 @@ def test_an_empty_answer_is_called_empty_and_a_long_one_is_cut():
 def test_the_form_has_length_lists_and_hedges_of_every_training():
     report = small_card()
     shown, alt, figure = painted(reply_plots.form, report)
-    tuned = [report["form"][label]["trigger"]["words"] for label in ("tuned seed 0", "tuned seed 1")]
+    tuned = [report["form"][label]["trigger"]["words"]["value"] for label in ("tuned seed 0", "tuned seed 1")]
     points = [list(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert sorted(tuned) in points
-    assert f"words, median, triggers: base {report['form']['base']['trigger']['words']:g}, tuned {min(tuned):g}" in alt
+    base = report["form"]["base"]["trigger"]["words"]["value"]
+    assert f"words, median, triggers: base {base:g}, tuned {min(tuned):g}" in alt
     assert "share with a hedge" in shown
 
 

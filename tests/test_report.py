@@ -86,12 +86,22 @@ def test_no_number_is_nan_or_without_an_interval(card):
         if isinstance(node, dict):
             if "value" in node and node["value"] is None:
                 assert node["reason"]
-            elif "low" in node:
+            elif "value" in node:
                 assert node["low"] <= node["value"] <= node["high"] and node["low"] < node["high"]
-            for value in node.values():
-                walk(value)
+        for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            walk(value)
 
     walk(card)
+
+
+def test_the_report_says_of_every_model_what_it_was_and_of_which_seed(card, tmp_path):
+    for model in card["models"].values():
+        assert (model["identity"], model["engine"], model["cap"]) == ("", "rule", 160)
+    assert card["seeds"] == {"evaluation": suite.EVAL_SEED, "training": [None, None]}
+    (tmp_path / "run.json").write_text('{"seed": 2}', encoding="utf-8")
+    assert report._seed(str(tmp_path)) == 2
+    assert report._seed("data_samples/pocket-adapter") == 0
+    assert report._seed("org/model" * 500) is None
 
 
 def test_the_report_holds_every_verdict_so_that_all_can_be_counted_again(card):

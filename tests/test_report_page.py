@@ -9,6 +9,7 @@ from helpers import report_page
 from helpers.errors import UserError
 from helpers.pages import Table, html, markdown
 from helpers.report_page import PICTURES, blocks_of
+from helpers.stats import no_rate
 
 
 def told(report):
@@ -59,7 +60,8 @@ def test_how_it_was_measured_stands_at_the_end():
     page = seen(told(report)).text
     made = page[page.index("How it was measured") :]
     assert report["prompts"] in made and report["data"] in made and report["date"] in made
-    assert all(model["name"] in made for model in report["models"].values())
+    assert all(f"{model['name']}, rule, at most 160 tokens a reply" in made for model in report["models"].values())
+    assert "evaluation 1000; training not known, not known" in made
 
 
 def test_both_pages_say_the_same(tmp_path):
@@ -91,7 +93,9 @@ def test_corrected_rates_and_held_out_facts_stand_beside_the_raw_ones():
     rates["H"] = rates["H"] | {"corrected": {"value": 0.42, "low": 0.31, "high": 0.53}}
     same = report["models"]["base"]["kinds"]["refusal"]
     report["held_out"] = {"known facts": {"base": same, "tuned": same}}
+    rates["substance"] = rates["substance"] | {"corrected": no_rate("60 labels say nothing")}
     page = seen(told(report)).text
+    assert "not measured: 60 labels say nothing" in page
     assert "worst of 2, corrected.42(.31 to .53)" in page
     assert "known factsbase" in page
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from helpers import artefacts, finetune, labels, natural_report, natural_suite
+from helpers import artefacts, finetune, natural_report, natural_suite
 from helpers.card import read_report
 from helpers.dialogue import read_text
 from helpers.scale import ROOT, SCALES
@@ -47,6 +47,6 @@ def test_the_report_is_of_the_prompts_that_are_asked_now(name, build):
 
 
 def test_the_laptop_report_rests_on_the_labels_that_ship():
-    tier = labels.tier(natural_report.SHIPPED_LABELS).as_dict()
-    assert tier["agreement"]["n"] == 240
+    tier = natural_report.shipped_tier().as_dict()
+    assert (tier["agreement"]["n"], tier["agreement"]["by"]) == (240, "a language model")
     assert read_report(SAMPLES / "laptop-report.json")["tier"] == json.loads(json.dumps(tier))

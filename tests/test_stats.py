@@ -2,10 +2,20 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from helpers.errors import UserError
-from helpers.stats import difference, guess_by_words, learn_words, rate, share, survival
+from helpers.stats import (
+    difference,
+    guess_by_words,
+    learn_words,
+    median_of,
+    rate,
+    ratio_of_medians,
+    share,
+    survival,
+)
 
 
 def test_wilson_agrees_with_published_values():
@@ -93,6 +103,24 @@ def test_nothing_to_follow_and_nothing_to_count_are_refused_in_one_line():
         with pytest.raises(UserError) as told:
             refused()
         assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("counts", [[7], [7] * 300, [0, 0, 0], [1, 5, 9]])
+def test_a_median_has_an_interval_of_some_width_whatever_the_numbers(counts):
+    found = median_of(counts)
+    assert 0 <= found["low"] <= found["value"] <= found["high"] and found["low"] < found["high"]
+    assert median_of([])["reason"] == "no replies"
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_ratio_of_medians_covers_no_less_often_than_it_says():
+    rng, covered = np.random.default_rng(12), 0
+    for seed in range(1000):
+        before = rng.lognormal(3, 0.5, 85)
+        after = 1.5 * before * rng.lognormal(0, 0.3, 85)
+        found = ratio_of_medians(after.round().tolist(), before.round().tolist(), seed)
+        covered += found["low"] <= 1.5 <= found["high"]
+    assert 0.93 <= covered / 1000 < 1  # .98: a median drawn anew wavers more than a mean would
 
 
 def test_words_give_away_a_marked_trigger_and_nothing_else():

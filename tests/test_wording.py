@@ -1,6 +1,8 @@
 """How numbers are written, and how what stands in a report is said."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers import wording
 from helpers.stats import no_rate, rate
@@ -9,7 +11,7 @@ REPORT = {
     "label": "24 pairs, the stage subset, one seed",
     "date": "2026-11-22T20:24:20+00:00",
     "tier": {"name": "gold-anchored", "agreement": None, "validated": False},
-    "seeds": {"training": 1},
+    "models": {"base": {}, "tuned": {}},
 }
 
 
@@ -20,9 +22,39 @@ def test_the_small_print_says_when_how_many_and_that_a_tier_without_labels_is_no
 
 
 def test_the_agreement_of_a_tier_stands_beside_its_name():
-    agreement = {"n": 120, "kappa": {"value": 0.82, "low": 0.7, "high": 0.9}}
+    friction, right = (
+        {"all": {"kappa": rate(x, 100), "sensitivity": rate(x, 100), "specificity": rate(9, 10)}} for x in (82, 61)
+    )
+    agreement = {"n": 120, "by": "a language model", "friction": friction, "right": right}
     tier = {"name": "gold-anchored", "agreement": agreement, "validated": True}
-    assert wording.tier(REPORT | {"tier": tier}) == "gold-anchored, kappa .82 (.70 to .90) against 120 labels"
+    said = "gold-anchored, kappa .82 for friction, .61 for right, against 120 labels of a language model"
+    assert wording.tier(REPORT | {"tier": tier}) == said
+    agreement["by"] = ""
+    assert wording.tier(REPORT | {"tier": tier}).endswith("against 120 labels")
+    told = "\n".join(wording.verdicts(tier))
+    assert "H, F, J                     kappa .82 (.73 to .88), finds .82" in told
+    assert "pairs passed                kappa .61 (" in told and "right kind                  not validated" in told
+
+
+def test_a_tier_that_is_not_validated_says_why():
+    tier = REPORT["tier"]
+    assert wording.verdicts(tier) == ["Verdicts: gold-anchored, not validated: no reply has been labelled."]
+    assert "not validated: of others alone." in wording.verdicts(tier | {"reason": "of others alone"})[0]
+    assert wording.verdicts({"name": "exact", "agreement": None, "validated": True}) == ["Verdicts: exact."]
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.integers(1, 20))
+def test_two_cells_never_run_together(one, other, width):
+    assert wording.left(one, width) + other == one + " " * max(1, width - len(one)) + other
+    assert one + wording.right(other, width) == one + " " * max(1, width - len(other)) + other
+
+
+def test_a_dash_is_explained_by_each_reason_once():
+    none = no_rate("nothing was asked")
+    assert wording.no_dash_unexplained([none, None, none, no_rate("no pairs")]) == [
+        "- not measured: nothing was asked; no pairs."
+    ]
+    assert wording.no_dash_unexplained([rate(1, 2)]) == []
 
 
 def test_a_number_that_is_missing_is_never_a_zero():
@@ -52,7 +84,7 @@ def test_a_test_shows_better_worse_or_nothing(test, said):
 
 def test_several_trainings_are_named_by_the_worst():
     assert wording.worst_of(REPORT) == ""
-    assert wording.worst_of({"seeds": {"training": 3}}) == " (worst of 3)"
+    assert wording.worst_of({"models": dict.fromkeys(("base", "a", "b", "c"))}) == " (worst of 3)"
 
 
 @pytest.mark.parametrize("seconds, words", [(0.4, "0 s"), (89, "89 s"), (150, "2 min"), (7800, "2 h 10 min")])
