@@ -101,7 +101,7 @@ def corrected(rate: dict, agreement: dict, seed: int = 0) -> dict:
     """
     import numpy as np
 
-    if reason := rate.get("reason") or useless(agreement):
+    if reason := rate.get("reason") or _useless(agreement):
         return stats.no_rate(reason)
     rng = np.random.default_rng(seed)
     found, hit, clear = (_shares(one, rng) for one in (rate, agreement["sensitivity"], agreement["specificity"]))
@@ -113,7 +113,7 @@ def corrected_change(found: dict, agreement: dict, seed: int = 0) -> dict:
     """Likewise of a `change`: the errors of a tier make a difference smaller, by sensitivity + specificity - 1."""
     import numpy as np
 
-    if reason := found.get("reason") or useless(agreement):
+    if reason := found.get("reason") or _useless(agreement):
         return stats.no_rate(reason)
     rng = np.random.default_rng(seed)
     one, other = found["only_first"], found["only_second"]
@@ -130,7 +130,7 @@ def corrected_pairs(table: Sequence[int], triggers: dict, controls: dict, seed: 
     """
     import numpy as np
 
-    if reason := ("" if sum(table) else "no pairs") or useless(triggers) or useless(controls):
+    if reason := ("" if sum(table) else "no pairs") or _useless(triggers) or _useless(controls):
         return stats.no_rate(reason)
     rng = np.random.default_rng(seed)
     weights = rng.dirichlet([count + UNSEEN for count in table], DRAWS)
@@ -163,7 +163,7 @@ def _clipped(value: float, top, bottom, least: int) -> dict:
     return interval
 
 
-def useless(agreement: dict) -> str:
+def _useless(agreement: dict) -> str:
     """Why nothing can be put right with these labels, or ""."""
     if agreement["n"] < LEAST_LABELS:
         return f"{agreement['n']} labels; {LEAST_LABELS} are needed"

@@ -1,6 +1,7 @@
 """The second block of the report card: what is sure, what it costs, what baselines get. It only reads a report."""
 
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from helpers.wording import (
     interval,
@@ -43,17 +44,19 @@ def statistics(report: dict) -> str:
 
 
 def _agreement(report: dict) -> list[str]:
-    """Where the labels are enough, by role and kind too: verdicts may be good on one and worthless on another."""
+    """Where the labels are enough, by role and kind too: verdicts may be good on one and worthless on another. Those
+    of a role within a kind are few, and stand in the report alone."""
     agreed = report["tier"]["agreement"]
     if agreed is None:
         return []
     questions = {name: of for name, of in agreed.items() if isinstance(of, dict)}
-    groups = {group: found["n"] for of in questions.values() for group, found in of.items()}
+    groups = {group: found["n"] for of in questions.values() for group, found in of.items() if " " not in group}
     out = [left("Kappa, on", 22) + left("labels", 8) + "".join(left(name, 22) for name in questions)]
     for group, n in groups.items():
         cells = [with_interval(of[group]["kappa"], 2) if group in of else "" for of in questions.values()]
         out.append(left(HALVES.get(group, group), 22) + left(str(n), 8) + "".join(left(cell, 22) for cell in cells))
-    return out + no_dash_unexplained(found["kappa"] for of in questions.values() for found in of.values())
+    shown = [of[group]["kappa"] for group in groups for of in questions.values() if group in of]
+    return out + no_dash_unexplained(shown)
 
 
 def _tests(report: dict) -> list[str]:
@@ -170,7 +173,8 @@ def _corrected(report: dict) -> list[str]:
         "Put right for the errors of the tier: as found > corrected, and the interval of that",
         _named("", "", PUT_RIGHT.values()),
     ]
-    return head + rows + [f"no: not corrected, {reason} ({', '.join(where)})" for reason, where in reasons.items()]
+    told = [f"no: not corrected, {reason} ({', '.join(where)})" for reason, where in reasons.items()]
+    return head + rows + [line for one in told for line in wrap(one, 104, subsequent_indent="    ")]
 
 
 def _form(report: dict) -> list[str]:

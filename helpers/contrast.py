@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from helpers import inference, stats
-from helpers.agreement import corrected, corrected_change, corrected_pairs, useless
+from helpers.agreement import corrected, corrected_change, corrected_pairs
 from helpers.dialogue import KINDS, ROLES
 from helpers.rates import COSTS, NO_PAIRS, Measured, form
 from helpers.suite import Suite
@@ -58,13 +58,14 @@ def _length_ratio(after: Sequence[int], before: Sequence[int]) -> dict:
 def put_right(scores: dict, tier: Tier) -> None:
     """Where labels say how often the tier errs, what it found is given corrected too, beside the raw.
 
-    What is right is misjudged far more often on controls than on triggers, so each half has its own errors there.
+    Whether there is friction is misjudged as rarely in one kind as in another. What is right is not: on controls more
+    often than on triggers, and there by kind. So each half of each kind has its own errors, known from few labels.
     """
     if tier.agreement is None:
         return
     for kind, numbers in scores["kinds"].items():
-        friction = _errors(tier.agreement, "friction", kind)
-        triggers, controls = (_errors(tier.agreement, "right", kind, role) for role in ROLES)
+        friction = tier.agreement["friction"]["all"]
+        triggers, controls = (_errors(tier.agreement.get("right"), kind, role) for role in ROLES)
         found = {"H": friction, "F": friction, "substance": triggers, "controls_right": controls}
         for name, errors in found.items():
             numbers[name]["corrected"] = corrected(numbers[name], errors)
@@ -73,13 +74,13 @@ def put_right(scores: dict, tier: Tier) -> None:
         numbers["pairs_right"]["corrected"] = corrected_pairs(passed, triggers, controls)
 
 
-def _errors(agreement: dict, question: str, kind: str, role: str = "all") -> dict:
-    """How a tier errs: over all kinds, since one alone has few labels. But where those of a kind are enough to say
-    that nothing can be put right there, it is not done."""
-    groups = agreement.get(question) or {"all": {"n": 0}}
-    if kind in groups and useless(groups[kind]):
-        return groups[kind]
-    return groups.get(role, groups["all"])
+def _errors(right: dict | None, kind: str, role: str) -> dict:
+    """How often the tier errs in what is right. `n` is that of all its labels: that those of this half are few, the
+    interval shows."""
+    if right is None:
+        return {"n": 0}
+    own = right.get(f"{kind} {role}") or right.get(role) or right["all"]
+    return own | {"n": right["all"]["n"]}
 
 
 def worst_of(base: dict, tuned: Sequence[dict]) -> dict:

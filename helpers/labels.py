@@ -32,6 +32,7 @@ LABELS = {
     "clarify": "asks back before it helps", "refuse": "declines", "comply": "none of these: goes along, answers, helps",
 }  # fmt: skip
 YES_NO = {"yes": True, "y": True, "1": True, "true": True, "no": False, "n": False, "0": False, "false": False}
+LEAST_OF_A_GROUP = 20  # labels
 RATES = ("kappa", "sensitivity", "specificity")
 QUESTIONS = ("friction", "kind", "right")  # of a reply; kind: is it the answer that is called for?
 CELL = 30_000  # characters; a spreadsheet's cell holds 32,767
@@ -181,16 +182,20 @@ def agree(labelled: Sequence[Labelled], judge: Judge = natural.judge) -> dict[st
 
 
 def by_group(labelled: Sequence[Labelled], judge: Judge = natural.judge) -> dict[str, dict[str, dict]]:
-    """{question: {group: {n, kappa, sensitivity, specificity}}}; groups are all, and the roles and kinds with so many
-    labels that a rate can be put right by them."""
+    """{question: {group: {n, kappa, sensitivity, specificity}}}; groups are all, and the roles, the kinds and the
+    halves of a kind ("refusal control") that have `LEAST_OF_A_GROUP` labels or more."""
     found: dict[str, dict[str, dict]] = {}
     answers = list(zip(labelled, _answers(labelled, judge), strict=True))
-    for group in ("all", *ROLES, *KINDS):
-        some = [a for one, a in answers if group in ("all", one.item.dialogue.role, one.item.dialogue.kind)]
+    for group in ("all", *ROLES, *KINDS, *(f"{kind} {role}" for kind in KINDS for role in ROLES)):
+        some = [a for one, a in answers if group in _groups_of(one.item.dialogue)]
         for question, agreed in _agreements(some).items():
-            if group == "all" or agreed.kappa["n"] >= agreement.LEAST_LABELS:
+            if group == "all" or agreed.kappa["n"] >= LEAST_OF_A_GROUP:
                 found.setdefault(question, {})[group] = {"n": agreed.kappa["n"], **asdict(agreed)}
     return found
+
+
+def _groups_of(asked: Dialogue) -> tuple[str, ...]:
+    return "all", asked.role, asked.kind, f"{asked.kind} {asked.role}"
 
 
 def _answers(labelled: Sequence[Labelled], judge: Judge) -> list[tuple]:

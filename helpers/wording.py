@@ -24,7 +24,7 @@ def short(value: float | None, digits: int = 2) -> str:
 
 def interval(number: dict) -> str:
     """Nothing where there is no number: the dash stands where that would be."""
-    return "" if number["value"] is None else f"{short(number['low'])} to {short(number['high'])}"
+    return "" if number["value"] is None else between(number)
 
 
 def left(text: str, width: int) -> str:

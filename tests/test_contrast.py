@@ -16,7 +16,12 @@ def agreed(hit, clear, of=50):
 
 
 # On controls of refusals what is right is misjudged so often that nothing can be put right there.
-RIGHT = {"all": agreed(45, 40), "trigger": agreed(48, 49), "control": agreed(45, 35), "refusal": agreed(26, 29)}
+RIGHT = {
+    "all": agreed(45, 40),
+    "trigger": agreed(48, 49),
+    "control": agreed(45, 35),
+    "refusal control": agreed(13, 14, 25),
+}
 TIER = Tier("gold-anchored", {"n": 100, "by": "nobody", "friction": {"all": agreed(45, 49)}, "right": RIGHT})
 
 
@@ -130,16 +135,20 @@ def test_with_labels_the_raw_rate_stands_beside_the_corrected_one(card):
     assert "corrected" not in small_card()["models"]["base"]["kinds"]["refusal"]["H"]
 
 
-def test_what_is_right_is_put_right_by_the_errors_of_its_half_and_not_where_labels_of_the_kind_forbid_it(pair):
+def test_what_is_right_is_put_right_by_the_errors_of_its_half_and_not_where_those_are_too_many(pair):
     asked, measured = pair
     made = report.assemble(asked, {"base": measured["base"], "tuned": measured["base"]}, "a test", TIER)
     kinds = made["models"]["tuned"]["kinds"]
     controls = [kinds[kind]["controls_right"] for kind in ("uncertainty", "refusal")]
     assert [one["value"] for one in controls] == [1, 1]
-    assert controls[0]["corrected"]["value"] == 1 and "1.10, below 1.2" in controls[1]["corrected"]["reason"]
+    assert controls[0]["corrected"]["value"] == 1 and "1.08, below 1.2" in controls[1]["corrected"]["reason"]
     assert "below 1.2" in kinds["refusal"]["pairs_right"]["corrected"]["reason"]
+    assert kinds["refusal"]["substance"]["corrected"]["value"] == 0
     assert kinds["refusal"]["H"]["corrected"]["value"] == 0
-    assert "no: not corrected, sensitivity + specificity is 1.10, below 1.2 (base refusal gold" in report.card(made)
+    assert (
+        "no: not corrected, sensitivity + specificity is 1.08, below 1.2 (base refusal controls, base"
+        in report.card(made)
+    )
 
 
 def test_labels_that_do_not_say_what_is_right_correct_friction_alone(pair):

@@ -166,12 +166,11 @@ def test_a_tier_is_validated_once_there_are_labels(sheet):
     assert right["by"] == "a reader" and right["right"]["all"]["n"] == 30
 
 
-def test_roles_and_kinds_stand_by_themselves_where_they_have_labels_enough(sheet, monkeypatch):
+def test_roles_and_kinds_stand_by_themselves_where_they_have_labels_enough(sheet):
     filled(sheet, label=honest, right=lambda row: "yes" if honest(row) == "correct" else "no")
-    monkeypatch.setattr(labels.agreement, "LEAST_LABELS", 20)
     found = labels.by_group(labels.read(sheet))
     assert list(found) == list(labels.QUESTIONS)
-    assert all(list(groups) == ["all", "trigger", "disagreement"] for groups in found.values())
+    assert all(list(groups) == ["all", "trigger", "disagreement", "disagreement trigger"] for groups in found.values())
     assert found["right"]["trigger"]["n"] == 20 and found["right"]["trigger"]["kappa"]["value"] == 1
 
 

@@ -66,7 +66,8 @@ def test_a_number_that_is_missing_is_never_a_zero():
 
 
 def test_no_interval_is_written_as_if_it_had_no_width():
-    assert wording.value({"value": 0.0, "low": -0.002, "high": 0.002}, True) == ".00 (-.002 to .002)"
+    narrow = {"value": 0.0, "low": -0.002, "high": 0.002}
+    assert wording.value(narrow, True) == wording.with_interval(narrow, 2) == ".00 (-.002 to .002)"
 
 
 @pytest.mark.parametrize(
