@@ -1,4 +1,4 @@
-"""The report card as one reads it in a terminal of 106 columns, what a presenter says, and the file that it comes from.
+"""The report card as one reads it in a terminal of 110 columns, what a presenter says, and the file that it comes from.
 
 The card only reads a report. `report.json` is written whole or not at all, with what it was measured with, and read
 only where it is understood.
