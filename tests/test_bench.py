@@ -61,6 +61,7 @@ def test_what_goes_wrong_in_a_child_is_told_by_its_last_line():
     assert "AttributeError" in timing.in_child("bench:no_such_part")["trouble"]
 
 
+@pytest.mark.slow
 def test_the_time_from_replies_to_a_report_is_measured_and_shown():
     measured = timing.in_child("bench:score", 5)
     assert measured["replies"] == 40 and measured["cpu_seconds"] > 0

@@ -55,6 +55,7 @@ def test_presets_are_a_trigger_and_a_control_of_each_kind_from_the_test_part():
     assert world.split()["Sweden"] == world.split()["Oslo"] == "test"
 
 
+@pytest.mark.slow
 def test_prompts_of_the_world_are_taken_as_inside():
     lines = (ROOT / "data_samples" / "audience.jsonl").read_text(encoding="utf-8").splitlines()
     audience = [json.loads(line)["turns"][-1]["content"] for line in lines]

@@ -237,6 +237,7 @@ def test_a_shipped_set_passes_whole(path):
     assert curation.lint_file(path).set_aside == ()
 
 
+@pytest.mark.slow
 def test_the_shipped_dialogues_are_one_set_and_share_nothing_with_the_evaluation():
     parts = [path for path in SHIPPED if path.stem in FLAVOURS]
     evaluation = [dialogue for _, dialogue in schema.read(DATA / "evaluation" / "prompts.jsonl").records]

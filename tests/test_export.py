@@ -31,6 +31,7 @@ def f16(tmp_path_factory) -> Path:
     return export.to_gguf(POCKET, tmp_path_factory.mktemp("gguf") / "model-f16.gguf")
 
 
+@pytest.mark.slow
 def test_the_f16_file_answers_like_transformers_on_held_out_prompts(f16):
     prompts = export.held_out_prompts(48)  # an export checks itself on all of them, in a slow test below
     replies, ids = export.same_replies(POCKET, f16, prompts)

@@ -143,6 +143,7 @@ def stop_at(step, said):
     return progress
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_a_checkpoint_from_which_the_same_call_ends_in_the_same_weights(scale, dialogues, run, tmp_path):
     said, out = [], tmp_path / "adapter"
     out.mkdir()
@@ -159,6 +160,7 @@ def test_ctrl_c_keeps_a_checkpoint_from_which_the_same_call_ends_in_the_same_wei
         assert (out / name).read_bytes() == (run[1] / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "resume", "expected"), [(1, True, "another recipe"), (0, False, "is dropped")])
 def test_a_checkpoint_of_another_run_is_not_taken_and_this_is_said(scale, dialogues, tmp_path, seed, resume, expected):
     said, out = [], tmp_path / "adapter"
@@ -179,6 +181,7 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_not_taken(scale, dialog
     assert "Going on from step 8" in said
 
 
+@pytest.mark.slow
 def test_training_stops_early_when_the_validation_loss_no_longer_falls(scale, dialogues, tmp_path):
     flat = replace(scale, lr=0.0, steps=40, patience=2)
     assert finetune.finetune(flat, dialogues, tmp_path / "adapter", progress=lambda _: None).steps == 12

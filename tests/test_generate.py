@@ -35,6 +35,7 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(POCKET, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_batched_replies_equal_those_of_generate_one_at_a_time(model):
     import torch
 
@@ -243,6 +244,7 @@ def test_replies_of_a_model_that_was_trained_again_are_not_taken(quick, copy, tm
     assert len(path.read_text(encoding="utf-8").splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a limit on file size is set the POSIX way")
 def test_a_full_disk_is_said_and_what_was_written_is_kept(tmp_path):
     script = """

@@ -66,6 +66,7 @@ def copy(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_without_being_told_nothing_is_sent_and_everything_is_shown(stand_in):
     told = []
     assert hub.publish_dataset("me/friction", report=told.append) == ""

@@ -107,6 +107,7 @@ SLOW = pytest.mark.slow  # the same again at other rates
 NEAR = 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hits, alarms",
     [(0.9, 0.1), *(pytest.param(*rates, marks=SLOW) for rates in ((0.5, 0.1), (0.3, 0.3), (0.9, 0.9)))],

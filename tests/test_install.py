@@ -255,6 +255,7 @@ def test_helpers_can_be_imported_from_anywhere_in_its_venv(clone, tmp_path):
     assert clone.imports("helpers", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_package_that_came_to_be_required_is_installed(clone):
     clone.wheel("alpha")
     clone.requires("alpha==1.0\n")
@@ -264,6 +265,7 @@ def test_a_package_that_came_to_be_required_is_installed(clone):
     assert clone.imports("alpha")
 
 
+@pytest.mark.slow
 def test_a_failed_install_is_one_line_and_is_repaired_by_the_next_run(clone):
     clone.requires("beta==1.0\n")
     status, said = clone.run("setup")
@@ -275,6 +277,7 @@ def test_a_failed_install_is_one_line_and_is_repaired_by_the_next_run(clone):
     assert clone.imports("beta")
 
 
+@pytest.mark.slow
 def test_a_half_written_package_without_a_stamp_is_installed_again(clone):
     clone.wheel("gamma")
     clone.requires("gamma==1.0\n")
@@ -305,6 +308,7 @@ def test_ctrl_c_during_an_install_is_one_line_and_is_repaired_by_the_next_run(cl
     assert clone.imports("delta")
 
 
+@pytest.mark.slow
 def test_a_venv_whose_python_is_gone_is_made_again(clone):
     clone.requires("")
     shutil.rmtree(environment.python_in(clone.folder / ".venv").parent)

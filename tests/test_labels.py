@@ -179,6 +179,7 @@ def test_the_command_says_that_nothing_is_labelled_yet(sheet):
         labels.main(Namespace(file=str(sheet), second=None))
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_sheet_of_replies_and_then_reads_it(tmp_path, capsys):
     from helpers.natural_suite import PROMPTS, read_pairs
 

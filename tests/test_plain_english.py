@@ -115,6 +115,7 @@ def test_every_short_answer_passes_by_its_own_gold_and_the_answer_to_a_control_b
             assert not natural.verdict(d, Reply("", mates[d.id].final_answer)).passed, d.user_input
 
 
+@pytest.mark.slow
 def test_the_short_set_keeps_the_rules_that_fit_it_and_shares_nothing_with_what_is_measured(short):
     readings = [schema.read(path) for path in (PROMPTS, PLAIN, STAGE, tried.PROMPTS)]
     assert not [reading.faults for reading in readings if reading.faults]

@@ -125,6 +125,7 @@ def test_the_baselines_stand_in_the_report_and_get_nothing(card):
     assert [row["fixed"] for row in card["baselines"]] == [True] * 4 + [False]
 
 
+@pytest.mark.slow
 def test_the_same_models_give_the_same_numbers_again(card):
     again = report.evaluate({"base": Ruled("yes-man", agree), "tuned": Ruled("oracle", oracle)}, COUNT)
     assert again["prompts"] == card["prompts"]
@@ -171,6 +172,7 @@ def test_the_prompts_as_typed_look_like_typing():
     assert any("right?" in text for text in texts)
 
 
+@pytest.mark.slow
 def test_replies_are_kept_in_one_file_a_model_and_not_made_twice(tmp_path):
     first, second = ({"base": Ruled("yes-man", agree, 2), "tuned seed 0": Ruled("oracle", oracle, 2)} for _ in range(2))
     told = []

@@ -141,6 +141,7 @@ def test_in_the_bars_of_pairs_gained_and_lost_have_the_widths_of_their_shares():
     assert "0 gained, 0 lost of 20: no difference shown" in alt
 
 
+@pytest.mark.slow
 def test_another_report_gives_another_picture(tmp_path):
     first = report_plots.draw(report_plots.friction_map, small_card(), tmp_path / "1.png").path.read_bytes()
     again = report_plots.draw(report_plots.friction_map, small_card(), tmp_path / "2.png").path.read_bytes()

@@ -25,6 +25,7 @@ def test_the_same_seed_makes_the_same_set_and_another_seed_another(trained):
     assert [d.id for d in training_set(400, 1)] != [d.id for d in training_set(400, 2)]
 
 
+@pytest.mark.slow
 def test_no_held_out_name_stands_anywhere_in_the_training_set(trained):
     held = {name.removeprefix("the ") for name, part in split().items() if part != "train"}
     seen = Counter(word for d in trained for word in words_of(d) & held - _ordinary())

@@ -49,6 +49,7 @@ def test_offline_the_pocket_world_makes_a_set_that_passes_the_linter(tmp_path):
     assert {d.metadata["source"] for d in read_dialogues(tmp_path / "out.jsonl")} == {"pocket world grammar"}
 
 
+@pytest.mark.slow
 def test_offline_it_is_the_same_file_every_time(tmp_path):
     files = [tmp_path / f"{concurrency}.jsonl" for concurrency in (1, 7)]
     for concurrency, out in zip((1, 7), files, strict=True):
@@ -210,6 +211,7 @@ def test_the_cap_in_tokens_is_never_passed_however_many_calls_are_under_way(cap,
     assert server.most > 4
 
 
+@pytest.mark.slow
 def test_the_cap_in_dollars_is_never_passed(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with StandIn(unsteady) as server:
@@ -229,6 +231,7 @@ def speak_cost(server, request, number, price) -> float:
     return price.cost(usage["prompt_tokens"], usage["completion_tokens"])
 
 
+@pytest.mark.slow
 def test_the_cap_counts_earlier_runs_and_with_a_higher_one_the_run_goes_on(tmp_path):
     out = tmp_path / "out.jsonl"
     with StandIn() as server:
@@ -245,6 +248,7 @@ def test_the_cap_counts_earlier_runs_and_with_a_higher_one_the_run_goes_on(tmp_p
 # -- a bad server, a bad disk, a bad network -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_server_with_all_sorts_of_trouble_still_gives_every_record_once(tmp_path):
     def answer(request, number):
         luck = random.Random(number).random()
@@ -261,6 +265,7 @@ def test_a_server_with_all_sorts_of_trouble_still_gives_every_record_once(tmp_pa
     assert len({d.id for d in read_dialogues(tmp_path / "out.jsonl")}) == outcome.records
 
 
+@pytest.mark.slow
 def test_a_network_that_goes_away_half_way_keeps_what_is_done(tmp_path):
     out = tmp_path / "out.jsonl"
     gone = pytest.raises(UserError, match=r"does not answer .*kept; run the same command again")
@@ -273,6 +278,7 @@ def test_a_network_that_goes_away_half_way_keeps_what_is_done(tmp_path):
     assert (outcome.records, len(server.requests)) == (20, 90)
 
 
+@pytest.mark.slow
 def test_no_more_calls_at_a_time_than_asked_for(tmp_path):
     with StandIn(latency=0.05) as server:
         run(server, tmp_path / "out.jsonl", count=12, concurrency=3)
@@ -299,6 +305,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_afterwards(tmp_pat
 # -- the command ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_linted_set_and_ends_with_0(tmp_path):
     done = cli("--count", "20", "--out", tmp_path / "out.jsonl")
     assert (done.returncode, done.stderr) == (0, "")

@@ -219,6 +219,7 @@ def test_the_command_writes_a_report_with_its_page_and_prints_the_card(tmp_path,
     assert "clarification" in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_models_behind_a_server_are_asked_by_their_names(tmp_path, monkeypatch):
     def answer(request, number):
         return Said((always_refuse if request["model"] == "shy" else say_yes)(()))
