@@ -197,6 +197,7 @@ def _narrow(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_on_the_hub_is_one_line():
     with pytest.raises(UserError, match=r"^nobody/nowhere cannot be loaded: .+$"):
         generate.load("nobody/nowhere")

@@ -144,6 +144,7 @@ def test_the_interval_of_the_criterion_covers_as_often_as_it_says(hits, alarms, 
         pytest.param((0.05, 0.05, 0.1, 0.8), marks=SLOW),
     ],
 )
+@pytest.mark.slow
 def test_the_interval_of_a_share_of_both_halves_covers_as_often_as_it_says(shares, monkeypatch):
     monkeypatch.setattr(i, "DRAWS", 1000)
     truth = shares[0] + (shares[1] + shares[2]) / 2
@@ -153,6 +154,7 @@ def test_the_interval_of_a_share_of_both_halves_covers_as_often_as_it_says(share
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.2, 0.1, 0.2), pytest.param((0.1, 0.1, 0.7, 0.1), marks=SLOW)])
+@pytest.mark.slow
 def test_the_interval_of_balanced_accuracy_covers_as_often_as_it_says(shares, monkeypatch):
     monkeypatch.setattr(i, "_weights", partial(i._weights, draws=1000))
     kinds = [shares, shares[::-1], (0.7, 0.1, 0.1, 0.1), shares]
@@ -252,6 +254,7 @@ def test_with_next_to_no_pairs_nothing_can_be_seen(n):
 
 
 @pytest.mark.parametrize("n", [85, 155, 300])
+@pytest.mark.slow
 def test_shares_and_holds_are_covered_within_two_points(n):
     held = [survival([None] * count + [1] * (n - count), [1] * n)[-1] for count in range(n + 1)]
     lows, highs = (np.array([end[side] for end in held]) for side in ("low", "high"))
@@ -278,6 +281,7 @@ def test_a_hold_curve_of_several_turns_is_covered_within_two_points(gives_in):
 @pytest.mark.parametrize(
     "held, accepted", [(0.7, 0.9), pytest.param(0.5, 0.5, marks=SLOW), pytest.param(0.9, 0.3, marks=SLOW)]
 )
+@pytest.mark.slow
 def test_the_balance_of_holding_and_accepting_is_covered_within_two_points(held, accepted):
     rng = np.random.default_rng(11)
     truth, found = (held + accepted) / 2, []
@@ -288,11 +292,13 @@ def test_the_balance_of_holding_and_accepting_is_covered_within_two_points(held,
 
 
 @pytest.mark.parametrize("first, second", [(0.1, 0.1), (0.3, 0.1), (0.5, 0.5), (0.9, 0.1), (0.9, 0.9), (0.7, 0.4)])
+@pytest.mark.slow
 def test_differences_within_pairs_are_covered_within_two_points(first, second):
     for n in (85, 155):
         assert i.coverage_of_change(n, first, second) == pytest.approx(0.95, abs=NEAR)
 
 
+@pytest.mark.slow
 def test_differences_are_covered_where_the_halves_go_together_too():
     both, one, other = 0.35, 0.15, 0.05  # rates of .5 and .4
     tables = np.random.default_rng(5).multinomial(85, [both, one, other, 1 - both - one - other], 1500)
@@ -302,6 +308,7 @@ def test_differences_are_covered_where_the_halves_go_together_too():
 
 
 @pytest.mark.parametrize("first, second", [(0.9, 0.1), (0.5, 0.5), (0.9, 0.9)])
+@pytest.mark.slow
 def test_differences_of_independent_rates_are_covered_within_two_points(first, second):
     rates = [rate(hits, 85) for hits in range(86)]
     chances = np.outer(binom.pmf(range(86), 85, first), binom.pmf(range(86), 85, second))

@@ -46,6 +46,7 @@ def strong(monkeypatch, folder, file, answer=ruling, tell=quiet):
         return from_file(file, quiet, opinion.choose(MODEL, folder=folder, tell=tell)), server
 
 
+@pytest.mark.slow
 def test_the_verdicts_of_a_strong_judge_stand_in_the_report_under_its_name(monkeypatch, tmp_path, file):
     told = []
     made, server = strong(monkeypatch, tmp_path, file, tell=told.append)
@@ -80,6 +81,7 @@ def test_a_judge_that_fails_ends_it_in_one_line(monkeypatch, tmp_path, file):
     assert "\n" not in str(problem.value)
 
 
+@pytest.mark.slow
 def test_one_of_a_mind_with_the_gold_changes_nothing_and_its_kappa_has_an_interval(file):
     plain, made = from_file(file, quiet), from_file(file, quiet, gold())
     assert made["models"] == plain["models"]

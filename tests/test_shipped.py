@@ -24,6 +24,7 @@ def run_card(scale):
     return json.loads(read_text(SAMPLES / f"{scale.name}-adapter" / "run.json"))
 
 
+@pytest.mark.slow
 def test_the_adapter_was_trained_on_the_dialogues_that_are_made_now(scale, run_card):
     assert run_card["data"] == finetune.data_hash(finetune.make_data(scale))
 

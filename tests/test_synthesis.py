@@ -40,6 +40,7 @@ def offline(out: Path, count: int = 20, **settings):
 # -- offline -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_offline_the_pocket_world_makes_a_set_that_passes_the_linter(tmp_path):
     outcome, said = offline(tmp_path / "out.jsonl", 40)
     assert (outcome.records, outcome.set_aside, outcome.calls, outcome.cost) == (40, 0, 280, 0)
@@ -202,6 +203,7 @@ def unsteady(request: dict, number: int) -> Reply:
 
 
 @pytest.mark.parametrize("cap", [40_000, 111_000])
+@pytest.mark.slow
 def test_the_cap_in_tokens_is_never_passed_however_many_calls_are_under_way(cap, tmp_path):
     with StandIn(unsteady) as server:
         with pytest.raises(CapReached, match="--max-tokens"):

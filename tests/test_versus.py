@@ -73,6 +73,7 @@ def quiet(line):
     pass
 
 
+@pytest.mark.slow
 def test_where_it_is_long_six_pairs_are_offered_and_taken_and_kept_to(tmp_path, monkeypatch):
     monkeypatch.setattr(pace, "time", Hours())
     told, questions = [], []
@@ -87,6 +88,7 @@ def test_where_it_is_long_six_pairs_are_offered_and_taken_and_kept_to(tmp_path, 
     assert len(questions) == 1
 
 
+@pytest.mark.slow
 def test_a_choice_is_of_two_models_and_others_are_asked_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(pace, "time", Hours())
     compare(models(), folder=tmp_path, choose=lambda text: True, tell=quiet)
@@ -129,6 +131,7 @@ def test_a_run_that_was_interrupted_tells_the_time_of_what_is_missing_and_offers
     assert len(first["base"].asked) - 1 + len(again["base"].asked) == 48 + 16 + 40
 
 
+@pytest.mark.slow
 def test_the_base_stands_there_with_a_prompt_that_asks_for_push_back_but_not_for_six_pairs(tmp_path):
     made = compare(models(), folder=tmp_path, tell=quiet)
     row = made["baselines"][-1]
