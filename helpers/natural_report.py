@@ -16,7 +16,7 @@ from helpers.contrast import Tier, target
 from helpers.dialogue import Dialogue
 from helpers.engines import Transformers
 from helpers.errors import UserError
-from helpers.generate import load, replies_file
+from helpers.generate import replies_file
 from helpers.model import Model, Progress
 from helpers.natural_suite import CAP, Answers, NaturalSuite
 from helpers.plain_english import LAPTOP
@@ -120,22 +120,19 @@ def held_out_lines(made: dict) -> list[str]:
 
 
 def in_batches(name: str, adapter: Path | None = None) -> Model:
-    """SmolLM2 in whatever answers many prompts soonest: transformers in batches on a GPU and on a CPU that computes in
-    bfloat16, where a reply cost .6 of the CPU time of llama.cpp (48 replies of base and tuned, without shared keys);
-    else llama.cpp, since float32 took 1.1 of it.
+    """SmolLM2 in transformers, which answers many prompts at a time: on two cores 294 tokens/s in bfloat16, where the
+    CPU computes in that, and 120 in float32, against 51 of llama.cpp (`python -m helpers bench --scale laptop`).
 
-    Greedy replies of so small a model part ways at the first near tie. Of those 48 a third had another label in float32
-    than in llama.cpp, two fifths in bfloat16, and four in either case passed in one and not in the other.
+    Greedy replies of so small a model part ways at the first near tie. Of 48 a third had another label in float32 than
+    in llama.cpp, two fifths in bfloat16, and four in either case passed in one and not in the other.
     """
     import torch
 
-    if not (torch.cuda.is_available() or computes_in_bfloat16()):
-        return load(adapter or name)
     if adapter:
         check(adapter)
     folder = smollm2.folder()
     model = Transformers(name, str(folder), adapter, identity(folder, adapter))
-    if model.network.device.type == "cpu":
+    if model.network.device.type == "cpu" and computes_in_bfloat16():
         model.network.to(torch.bfloat16)
     model.engine = f"transformers, {model.network.dtype} on {model.network.device}"  # replies of each are kept apart
     return model

