@@ -17,7 +17,7 @@ from helpers import artefacts, checkpoints, plain_english, smollm2
 from helpers.checkpoints import train
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
-from helpers.scale import ROOT, Scale, choose_scale, run_dir
+from helpers.scale import ROOT, Scale, choose_scale, public_name, run_dir
 from helpers.scenarios import rehearsal, training_set
 from helpers.trainer import build, engine_of, rounds
 
@@ -200,7 +200,7 @@ def data_of(scale: Scale, folder: Path, *, fresh: bool = False) -> list[Dialogue
 def data_in(path: Path, scale: Scale) -> list[Dialogue]:
     """The dialogues of a file, as the scale learns them."""
     found = list(read_dialogues(path))
-    print(f"{len(found)} dialogues: {base_name(str(path))}", flush=True)
+    print(f"{len(found)} dialogues: {public_name(str(path))}", flush=True)
     return [plain_english.shortened(d) for d in found] if scale.name == "laptop" else found
 
 
@@ -232,8 +232,7 @@ def main(options) -> None:
         scale = replace(scale, model=named["model"])
     folder = run_dir(scale)
     dialogues = data_in(Path(named["data"]), scale) if named["data"] else data_of(scale, folder)
-    told = {name: base_name(one) for name, one in named.items() if one}
-    also = "".join(f" --{name} {Path(one).name if Path(one).is_absolute() else one}" for name, one in told.items())
+    also = "".join(f" --{name} {public_name(one)}" for name, one in named.items() if one)
     finetune(
         scale, dialogues, folder / "adapter", options.seed, options.four_bit, resume=not options.fresh,
         minutes=options.minutes, also=also,

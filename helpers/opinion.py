@@ -21,7 +21,7 @@ from helpers.errors import UserError
 from helpers.natural_report import say, told_often
 from helpers.natural_suite import Answers
 from helpers.rates import Measured
-from helpers.scale import ROOT
+from helpers.scale import ROOT, public_name
 from helpers.scoring import Verdict
 from helpers.wording import value
 
@@ -46,7 +46,7 @@ def choose(
     name: str, max_cost: float | None = None, folder: Path = FOLDER, tell: Callable[[str], None] = say
 ) -> Chosen:
     """The judge by its name, ready to rule; UserError where there is none, or it must not judge."""
-    shown = Path(name).name if Path(name).is_absolute() else name
+    shown = public_name(name)
     if remote.is_named(name) and not Path(name).exists():
         check_model(remote.route(name))
         path = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '-', name)}-{strong_judge.VERSION}.jsonl"

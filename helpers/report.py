@@ -31,7 +31,7 @@ from helpers.dialogue import Dialogue, read_text
 from helpers.errors import UserError
 from helpers.model import MAX_NEW_TOKENS, Model
 from helpers.rates import Measured, score
-from helpers.scale import ROOT, Scale, choose_scale, run_dir
+from helpers.scale import ROOT, Scale, choose_scale, public_name, run_dir
 from helpers.scenarios import Pair, pairs
 from helpers.scoring import judge
 from helpers.suite import EVAL_SEED, Suite
@@ -122,7 +122,10 @@ def assemble(
 
 
 def _of(measured: Measured) -> dict:
-    return {"name": _shown(measured.name), **{key: getattr(measured, key) for key in ("identity", "engine", "cap")}}
+    return {
+        "name": public_name(measured.name),
+        **{key: getattr(measured, key) for key in ("identity", "engine", "cap")},
+    }
 
 
 def _seed(name: str) -> int | None:
@@ -164,7 +167,7 @@ def _ask(
 ) -> Measured:
     tell, began = progress or (lambda line: None), time.perf_counter()
     prompts = asked.prompts
-    tell(f"{label} ({_shown(model.name)}): {len(prompts)} prompts")
+    tell(f"{label} ({public_name(model.name)}): {len(prompts)} prompts")
     if folder is None:
         replies = model.replies([d.turns for d in prompts])
     else:
@@ -188,14 +191,6 @@ def _by_tenths(tell: Callable[[str], None]) -> Callable[[int, int], None]:
             tell(f"  {done} of {total} replies")
 
     return progress
-
-
-def _shown(name: str) -> str:
-    """A model's name as it may leave this machine: relative to the repository where it lies in it."""
-    path = Path(name)
-    if not path.is_absolute():
-        return str(name)
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
 
 
 def main(options) -> None:

@@ -105,6 +105,14 @@ def run_dir(scale: Scale) -> Path:
     return ROOT / "runs" / scale.name
 
 
+def public_name(name: str) -> str:
+    """The name of a model or file as it may leave this machine: relative to the repository, else without its folder."""
+    path, root = Path(name), ROOT.resolve()
+    if not path.is_absolute():
+        return name
+    return path.resolve().relative_to(root).as_posix() if path.resolve().is_relative_to(root) else path.name
+
+
 def free_memory() -> float:
     """Bytes that a new process can have without pushing others out."""
     import psutil  # comes with accelerate

@@ -13,6 +13,7 @@ from pathlib import Path
 from helpers.chat import Reply
 from helpers.dialogue import KINDS, Dialogue, read_dialogues
 from helpers.errors import UserError
+from helpers.generate import replies_file
 from helpers.model import Model
 from helpers.scale import ROOT
 from helpers.scenarios import MAX_REBUTTALS, Pair, ask, assistant, facts_in, false_value, pairs, pressure_script, user
@@ -121,8 +122,6 @@ def play(
 def _replies(model: Model, asked: Sequence[Dialogue], path: Path | None) -> list[Reply]:
     if path is None:
         return model.replies([dialogue.turns for dialogue in asked])
-    from helpers.generate import replies_file
-
     return replies_file(model, asked, path)
 
 

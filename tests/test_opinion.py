@@ -93,7 +93,7 @@ def test_one_of_a_mind_with_the_gold_changes_nothing_and_its_kappa_has_an_interv
 def test_the_pocket_base_judges_by_its_yes_and_no(tmp_path, file):
     chosen = opinion.choose(str(ROOT / "data_samples" / "pocket"), folder=tmp_path, tell=quiet)
     made = from_file(file, quiet, chosen)
-    assert made["judge"]["tier"] == "yes/no judge pocket" and made["judge"]["identity"]
+    assert made["judge"]["tier"] == "yes/no judge data_samples/pocket" and made["judge"]["identity"]
     assert str(ROOT) not in json.dumps(made)
 
 

@@ -220,11 +220,6 @@ def test_no_seeds_and_no_pairs_are_refused(tmp_path):
         report.evaluate({"base": Ruled("yes-man", agree)}, 0)
 
 
-def test_names_of_models_leave_out_where_this_machine_keeps_them():
-    assert report._shown(str(ROOT / "runs" / "pocket" / "adapter")) == "runs/pocket/adapter"
-    assert report._shown("org/model") == "org/model"
-
-
 def test_a_scale_without_exact_verdicts_is_refused_before_anything_is_loaded():
     with pytest.raises(UserError, match="exact in the pocket world only"):
         report.main(Namespace(scale="laptop", seeds=1, pairs=60))

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from helpers.errors import UserError
-from helpers.scale import SCALES, VARIABLE, choose_scale, run_dir
+from helpers.scale import ROOT, SCALES, VARIABLE, choose_scale, public_name, run_dir
 
 
 def test_a_name_is_taken_and_the_reason_says_so(monkeypatch):
@@ -71,3 +71,9 @@ def test_the_studio_recipe_is_that_of_the_talk():
 def test_a_scale_cannot_be_changed_in_place():
     with pytest.raises(FrozenInstanceError):
         SCALES["pocket"].rank = 1
+
+
+def test_names_of_models_and_files_leave_out_where_this_machine_keeps_them(tmp_path):
+    assert public_name(str(ROOT / "runs" / "pocket" / "adapter")) == "runs/pocket/adapter"
+    assert public_name("org/model") == "org/model"
+    assert public_name(str(tmp_path / "mine.jsonl")) == "mine.jsonl"
