@@ -23,6 +23,7 @@ from helpers.natural_suite import Answers
 from helpers.rates import Measured
 from helpers.scale import ROOT, public_name
 from helpers.scoring import Verdict
+from helpers.sheet import read
 from helpers.wording import value
 
 FOLDER = ROOT / "runs" / "judge"
@@ -141,15 +142,15 @@ def worth_of(name: str, worth: dict | None) -> str:
 
 def measure(chosen: Chosen, sheet: Path, folder: Path = FOLDER) -> dict:
     """How the judge agrees with a sheet of labels, {n, sheet, cannot_judge, right, friction}. It is kept."""
-    labelled = labels.read(sheet)
+    labelled = read(sheet)
     if not labelled:
         raise UserError(f"{sheet} holds no label to hold a judge against.")
     ruled = chosen.rule([one.item.dialogue for one in labelled], [one.item.reply for one in labelled])
     both = [(one, v) for one, v in zip(labelled, ruled, strict=True) if not _passes_on(chosen, v)]
     if not both:
         raise UserError(f"{chosen.name} could judge none of {len(labelled)} replies.")
-    read, given = zip(*both, strict=True)
-    found = {name: asdict(one) for name, one in labels.agree(read, lambda *_: given).items()}
+    judged, given = zip(*both, strict=True)
+    found = {name: asdict(one) for name, one in labels.agree(judged, lambda *_: given).items()}
     by = f" of {natural_report.LABELLED_BY}" if sheet == natural_report.SHIPPED_LABELS else ""
     worth = {"n": len(labelled), "sheet": sheet.name + by, "cannot_judge": len(labelled) - len(both), **found}
     known = _read(folder / WORTH) | {chosen.name: {"identity": chosen.identity, **worth}}
