@@ -7,7 +7,7 @@ shrinking to nothing where a model makes no error at all.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from helpers.errors import UserError
 from helpers.stats import ALPHA, interval_of, no_rate, wilson
@@ -38,7 +38,7 @@ def change(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> dict
     return change_of(pair_table(first, second), seed)
 
 
-def change_of(table: Sequence[int], seed: int = 0, draws: int = DRAWS) -> dict:
+def change_of(table: tuple[int, ...], seed: int = 0, draws: int = DRAWS) -> dict:
     """The same of a `pair_table`."""
     n = sum(table)
     if not n:
@@ -78,7 +78,7 @@ def detection(hits: Sequence[bool], alarms: Sequence[bool], seed: int = 0) -> di
     }
 
 
-def balanced(tables: Sequence[Sequence[int]], seed: int = 0) -> dict:
+def balanced(tables: Sequence[tuple[int, ...]], seed: int = 0) -> dict:
     """Balanced accuracy of the kind of answer: {value, low, high, chance}.
 
     tables: a `pair_table` a kind, of (the trigger got the answer that its kind calls for, the control got plain help).
@@ -101,11 +101,14 @@ def balanced(tables: Sequence[Sequence[int]], seed: int = 0) -> dict:
     return interval_of(float(value), drawn) | {"chance": 1 / (len(tables) + 1)}
 
 
-def _weights(table: Sequence[int], seed: int, draws: int = DRAWS):
+@lru_cache(maxsize=64)  # of one table several rates are taken, and a report takes many of few tables
+def _weights(table: tuple[int, ...], seed: int, draws: int = DRAWS):
     """(draws, 4) shares of the four sorts of pairs, as the pairs seen leave them possible."""
     import numpy as np
 
-    return np.random.default_rng(seed).dirichlet([count + UNSEEN for count in table], draws)
+    weights = np.random.default_rng(seed).dirichlet([count + UNSEEN for count in table], draws)
+    weights.flags.writeable = False
+    return weights
 
 
 # -- base against tuned --------------------------------------------------------------------------------------------
@@ -134,6 +137,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in multipletests(p_values, method="holm")[1]] if len(p_values) else []
 
 
+@cache
 def power(n: int, gains: float, losses: float, alpha: float = ALPHA) -> float:
     """The chance that McNemar's exact test sees it when a share `gains` of pairs gets better and `losses` get worse.
 

@@ -5,6 +5,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 
 from helpers.errors import UserError
@@ -37,6 +38,7 @@ def share_or_none(values: Sequence[bool], reason: str) -> dict:
     return share(values) if values else no_rate(reason)
 
 
+@cache
 def wilson(hits: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval: 0 of 24 is [0, .14], never of zero width."""
     from scipy.stats import binomtest
