@@ -128,7 +128,16 @@ def option(*names: str, **settings) -> tuple[tuple[str, ...], dict]:
 SCALE = option("--scale", default="pocket", metavar="NAME", help="pocket, laptop, colab, studio (default: %(default)s)")
 PAIRS = 300
 MAX_COST = option("--max-cost", type=float, metavar="USD", help="a cap on what a judge behind LiteLLM may cost in all")
-SEED = option("--seed", type=int, default=0, metavar="N", help="of the training (default: %(default)s)")
+
+
+def seed(text: str) -> int:
+    """As numpy takes them."""
+    if not 0 <= (number := int(text)) < 2**32:
+        raise ValueError
+    return number
+
+
+SEED = option("--seed", type=seed, default=0, metavar="N", help="of the training (default: %(default)s)")
 
 VERBS = {
     "demo": Verb(demo, "the whole chain: data, fine-tune, report card, GGUF, chat", (SCALE,)),
@@ -277,9 +286,11 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as problem:
-        if problem.errno != errno.ENOSPC:
+        if problem.errno == errno.ENOSPC:
+            return _say(f"The disk is full, writing {problem.filename or 'a file'}. Free some space and run again.", 1)
+        if not problem.filename:
             raise
-        return _say(f"The disk is full, writing {problem.filename or 'a file'}. Free some space and run again.", 1)
+        return _say(f"{problem.filename}: {problem.strerror}. Mind what it is and who may use it, and run again.", 1)
 
 
 def _say(line: str, status: int) -> int:

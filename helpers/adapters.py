@@ -24,7 +24,10 @@ class Adapted(LlamaCpp):
         super().__init__(name, path, template, longest)
         self._adapter = llama_cpp().llama_adapter_lora_init(self._model, str(adapter).encode())
         if not self._adapter:  # it is freed with the weights
-            raise UserError(f"{name} is an adapter of another base than {path.name}: {llama_said()}. Train it again.")
+            raise UserError(
+                f"{name} is an adapter of another base than {path.name}, or its copy {adapter} is damaged: "
+                f"{llama_said()}. Delete that copy, and if it happens again, train the adapter again."
+            )
         self._plain, self._file = self.identity, identity(adapter)
         self.strength(1.0)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from helpers.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
+HUB_ID = r"[\w.-]+/[\w.-]+"
 REPAIR = "Restore it (git checkout), or repeat the step that made it."
 
 
@@ -17,7 +18,7 @@ def find(name: str | Path) -> Path | None:
     for path in (Path(name), ROOT / name):
         if path.exists():
             return path
-    hub_id = re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)) and not str(name).endswith(".gguf")
+    hub_id = re.fullmatch(HUB_ID, str(name)) and not str(name).endswith(".gguf")
     if hub_id and not any((place / name).parent.exists() for place in (Path(), ROOT)):
         return None
     raise UserError(
@@ -26,8 +27,8 @@ def find(name: str | Path) -> Path | None:
     )
 
 
-def parts(folder: Path) -> tuple[Path, Path | None]:
-    """(base folder, adapter folder or None). An adapter names its base; that may have been another machine's path."""
+def parts(folder: Path) -> tuple[Path | str, Path | None]:
+    """(base, adapter folder or None). An adapter names its base: a folder, even of another machine, or a Hub id."""
     if not (folder / "adapter_config.json").exists():
         if not (folder / "config.json").exists():
             raise UserError(f"{folder} holds no model: expected config.json or adapter_config.json in it.")
@@ -37,6 +38,8 @@ def parts(folder: Path) -> tuple[Path, Path | None]:
     for base in (Path(named), folder / named, ROOT / named, ROOT / tail):
         if named and (base / "config.json").exists():
             return base, folder
+    if re.fullmatch(HUB_ID, named) and not any((place / named).parent.exists() for place in (Path(), ROOT)):
+        return named, folder
     raise UserError(f"{folder / 'adapter_config.json'}: its base model {named!r} is not here. Put the folder there.")
 
 

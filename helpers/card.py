@@ -79,7 +79,8 @@ def table(report: dict) -> str:
     tuned = tuned_name(report)
     mark = star(report["tier"])
     goals = {(t["kind"], t["name"]): t for t in report["targets"]}
-    names = "names and phrasings that training never saw" if report["part"] == "test" else f"the {report['part']} part"
+    held_out = "names and phrasings held out of friction training"
+    names = held_out if report["part"] == "test" else f"the {report['part']} part"
     out = [f"The friction report card, on {names}", report["label"], ""]
     out.append(_row("", "", [head + mark * (not second) for _, head, second in COLUMNS]))
     out.append(_row("", "", [second and second + mark for _, _, second in COLUMNS]))

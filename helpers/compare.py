@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import boundary, smollm2, terminal, tried
-from helpers.artefacts import ROOT, read_json
+from helpers.artefacts import ROOT, base_named, parts, read_json
 from helpers.chat import POCKET_TEMPLATE
 from helpers.dialogue import KINDS, Dialogue
 from helpers.errors import UserError
@@ -32,7 +32,8 @@ def run(prompt: str | None = None, base: str | None = None, tuned: str | None = 
     own, shipped = (LAPTOP_OWN, LAPTOP_SHIPPED) if scale == "laptop" else (OWN, SHIPPED)
     if tuned is None and not (find_own(own) or find_own(shipped)):
         raise UserError(f"There is no fine-tune at scale {scale} yet. Run: python -m helpers finetune --scale {scale}")
-    models = [load(name, quick=True) for name in (base or base_of(scale), tuned or default_tuned(scale))]
+    tuned_name = tuned or default_tuned(scale)
+    models = [load(name, quick=True) for name in (base or base_of(scale, tuned_name), tuned_name)]
     if tuned is None and find_own(own) is None:
         print(f"No fine-tune of your own yet ({own}): tuned is the adapter that ships with the course.")
     elif tuned is None and (why := cut_short(own)):
@@ -60,8 +61,12 @@ def cut_short(own: str) -> str:
     return read_json(card).get("cut_short", "").partition(";")[0] if card.exists() else ""
 
 
-def base_of(scale: str) -> str:
-    return smollm2.NAME if scale == "laptop" else BASE
+def base_of(scale: str, tuned: str = "") -> str:
+    """What an adapter was trained on, as it says itself; else the base of the scale."""
+    path = find_own(tuned) if tuned else None
+    if path is None or smollm2.is_named(base_named(path)):
+        return smollm2.NAME if scale == "laptop" else BASE
+    return str(parts(path)[0])
 
 
 def default_tuned(scale: str = "pocket") -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers import compare, export, finetune, generate, plots, report, report_plots
 from helpers.dialogue import write_text
-from helpers.errors import UserError
+from helpers.errors import NoLlama, UserError
 from helpers.scale import choose_scale, run_dir
 
 PAIRS = 60  # a kind: a quick look; `evaluate` asks 300
@@ -34,7 +34,7 @@ def run(name: str | None = None) -> None:
     finetune.finetune(scale, dialogues, folder / "adapter", SEED)
     print(f"Loss curve: {plots.loss_curve(folder / 'adapter' / 'loss.jsonl', folder / 'loss.png')}")
     done("finetune")
-    link("3 of 5, the proof: base and tuned on names and phrasings that training never saw")
+    link("3 of 5, the proof: base and tuned on names and phrasings held out of friction training")
     models = {"base": generate.load(scale.model), "tuned": generate.load(folder / "adapter")}
     card = report.evaluate(models, PAIRS, folder=folder / "replies", progress=lambda line: print(line, flush=True))
     report.write_report(folder / "report.json", card)
@@ -56,6 +56,6 @@ def _export(folder: Path) -> Path:
     """The Q8_0 file; without llama.cpp the adapter itself, and one line that says why."""
     try:
         return export.export(folder).q8_0
-    except UserError as reason:
+    except NoLlama as reason:
         print(f"This link is skipped: {reason}", flush=True)
         return folder / "adapter"

@@ -8,3 +8,7 @@ class UserError(Exception):
 
     def _render_traceback_(self) -> list[str]:  # IPython's own hook
         return [f"{self}"]
+
+
+class NoLlama(UserError):
+    """llama.cpp is not here, or fails on this machine: what needs it is left out, and the rest works."""

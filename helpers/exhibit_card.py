@@ -9,6 +9,7 @@ from helpers.dialogue import read_text
 from helpers.errors import UserError
 from helpers.plots import Picture
 from helpers.report_plots import draw, friction_map
+from helpers.scale import public_name
 from helpers.wording import count, with_interval
 
 SCHEMA = 1
@@ -20,7 +21,7 @@ COLUMNS = (  # name in a row, head, width
 
 def read(path: Path) -> dict:
     """The record of a file, as `exhibits.record` makes it; UserError when it is broken or of another schema."""
-    again = f"Run `python -m helpers exhibit` again, or restore it: git checkout {path.name}"
+    again = f"Run `python -m helpers exhibit` again, or restore it: git checkout {public_name(str(path))}"
     try:
         found = json.loads(read_text(path))
     except ValueError as error:

@@ -87,7 +87,7 @@ def run(scale: Scale, folder: Path, proof: Proof, progress: Tell = print) -> dic
         progress(f"\n== {number} of 3, the same without {left_out}")
         places[name] = folder / f"adapter-{name.replace(' ', '-')}"
         cards[name] = train(made_without(name, dialogues, scale), scale, tuned, places[name], progress)
-    progress("\n== 3 of 3, all of them on prompts that training never saw")
+    progress("\n== 3 of 3, all of them on prompts held out of training")
     rows = []
     for name, place in places.items():
         progress(f"{name}: {2 * sum(map(len, proof.pairs.values()))} prompts")
@@ -98,7 +98,7 @@ def run(scale: Scale, folder: Path, proof: Proof, progress: Tell = print) -> dic
 
 
 def pocket_proof(pairs: int = PAIRS) -> Proof:
-    """Names and phrasings of the pocket world that training never saw; verdicts are exact."""
+    """Names and phrasings of the pocket world that are held out of friction training; verdicts are exact."""
     return Proof(build_suite(pairs).pairs, generate.load, MAX_NEW_TOKENS, judge, EXACT)
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import adapters, smollm2
-from helpers.artefacts import ROOT, base_named, check, parts, read_json
+from helpers.artefacts import base_named, check, parts, read_json
 from helpers.dialogue import KINDS, write_whole
 from helpers.engines import Transformers
 from helpers.errors import UserError
 from helpers.generate import load
 from helpers.llama import llama_cpp
 from helpers.pocket import QWEN2_PATTERN
+from helpers.scale import choose_scale, run_dir
 from helpers.scenarios import pairs
 
 CHECKED_PROMPTS = 200
@@ -80,16 +81,18 @@ def merge(adapter: Path, out: Path) -> Path:
     base, adapter_folder = parts(adapter)
     if adapter_folder is None:
         raise UserError(f"{adapter} is a whole model, not an adapter: there is nothing to merge.")
-    check(base)
-    check(adapter)
+    for folder in (base, adapter):
+        if isinstance(folder, Path):  # else it is on the Hub
+            check(folder)
     network = Transformers(str(adapter), str(base), adapter).network
+    tokenizer = base if isinstance(base, Path) else adapter  # a fine-tune leaves it there too
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         network.save_pretrained(part)
         for name in TOKENIZER_FILES:
-            if (base / name).exists():
-                shutil.copyfile(base / name, part / name)
+            if (tokenizer / name).exists():
+                shutil.copyfile(tokenizer / name, part / name)
         if out.exists():
             shutil.rmtree(out)
         os.replace(part, out)
@@ -207,7 +210,7 @@ def same_replies(folder: Path, gguf_file: Path, conversations: Sequence[Sequence
 
 def main(options) -> None:
     """The verb `export` of the command line."""
-    folder = ROOT / "runs" / options.scale
+    folder = run_dir(choose_scale(options.scale)[0])
     if smollm2.is_named(base_named(folder / "adapter")):  # its base is a GGUF file already
         path = adapters.as_gguf(folder / "adapter", folder / "adapter.gguf")
         print(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB, for the base {smollm2.gguf_file()}")

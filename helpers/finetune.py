@@ -9,17 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
 from helpers import artefacts, checkpoints, plain_english, smollm2
-from helpers.checkpoints import train
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.scale import ROOT, Scale, choose_scale, public_name, run_dir
 from helpers.scenarios import rehearsal, training_set
 from helpers.trainer import build, engine_of, rounds
+from helpers.watch import train
 
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
 
@@ -101,15 +101,14 @@ def finetune(
         if trainer.args.gradient_checkpointing and trainer.args.device.type == "cpu":
             progress("Little memory is free, so less is kept and more computed again: 1.4 times the time a step takes")
         progress(f"Ready after {time.perf_counter() - begun:.0f} s, trainer {engine}{why}")
-        started = time.perf_counter()
-        held_to = train(trainer, scale, checkpoint, progress, live)
+        held_to, seconds = train(trainer, scale, checkpoint, progress, live)
         log = trainer.state.log_history
         trained = replace(scale, dtype=str(trainer.model.dtype).removeprefix("torch."))
         card = RunCard(
             engine, plain_because, base_name(scale.model), _device(trainer), scale.four_bit, seed,
             len(trainer.train_dataset) // rounds(scale), len(trainer.eval_dataset), left_out, digest,
             trainer.state.global_step, int(trainer.state.num_input_tokens_seen),
-            round(time.perf_counter() - started, 1),
+            round(seconds, 1),
             _last(log, "loss"), _last(log, "eval_loss"), _recipe(trained), _versions(),
             f"python -m helpers finetune --scale {scale.name} --seed {seed}{' --four-bit' * scale.four_bit}"
             + (f" --minutes {minutes:g}" if minutes is not None else "") + also, held_to, task["base"],
@@ -207,9 +206,15 @@ def data_in(path: Path, scale: Scale) -> list[Dialogue]:
 def is_of(card: dict, scale: Scale, seed: int, dialogues: Sequence[Dialogue]) -> bool:
     """Whether an adapter's run card tells of this data, base, recipe and seed."""
     by_machine = ("dtype", "four_bit", "seed")
-    recipes = [{k: v for k, v in one.items() if k not in by_machine} for one in (card.get("scale", {}), _recipe(scale))]
+    recipes = [{k: v for k, v in one.items() if k not in by_machine} for one in (recipe_of(card), _recipe(scale))]
     told = card.get("seed"), card.get("data"), card.get("weights")
     return told == (seed, data_hash(dialogues), weights_of(scale)) and recipes[0] == recipes[1]
+
+
+def recipe_of(card: dict) -> dict:
+    """The recipe of a run card; what an older card does not name had its default."""
+    known = {one.name: one.default for one in fields(Scale) if one.default is not MISSING}
+    return {**json.loads(json.dumps(known)), **card.get("scale", {})}
 
 
 def weights_of(scale: Scale) -> str:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from helpers import adapters, chat, remote, smollm2
@@ -19,7 +20,7 @@ from helpers.artefacts import REPAIR, ROOT, base_named, check, find, identity, p
 from helpers.chat import SMOLLM2_TEMPLATE
 from helpers.dialogue import Dialogue, write_text
 from helpers.engines import Transformers
-from helpers.errors import UserError
+from helpers.errors import NoLlama, UserError
 from helpers.llama import LlamaCpp, llama_cpp
 from helpers.model import MAX_NEW_TOKENS, Model, Progress
 from helpers.qwen2 import Qwen2, fits
@@ -48,9 +49,11 @@ def load(name: str | Path, quick: bool = False) -> Model | remote.Remote:
     if smollm2.is_named(base_named(path)):
         return _smollm2(str(name), path)
     base, adapter = parts(path)
-    check(base)
-    if adapter:
-        check(adapter)
+    for folder in (base, adapter):
+        if isinstance(folder, Path):
+            check(folder)
+    if isinstance(base, str):  # on the Hub
+        return Transformers(str(name), base, adapter, f"{base}+{identity(adapter)}")
     if quick and fits(base, adapter):
         try:
             return Qwen2(str(name), base, adapter)
@@ -86,7 +89,7 @@ def _smollm2(name: str, adapter: Path | None = None) -> Model:
 def _decodable(path: Path) -> Path:
     trouble = first_decode_works(path)
     if trouble:
-        raise UserError(trouble)
+        raise NoLlama(trouble)
     return path
 
 
@@ -194,7 +197,8 @@ def first_decode_works(path: Path, notes: Path = NOTES) -> str:
             return said
         status = f"exit status {child.returncode}"
         return f"{path}: llama.cpp failed at its first decode on this machine ({status}): {said}. All but GGUF works."
-    write_text(notes, json.dumps([*known, key]))
+    with suppress(OSError):  # a note that cannot be written costs one more try
+        write_text(notes, json.dumps([*known, key]))
     return ""
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers.artefacts import REPAIR, identity
-from helpers.errors import UserError
+from helpers.errors import NoLlama, UserError
 from helpers.model import MAX_CONTEXT, Model, one_template
 
 UBATCH = 128  # tokens of a prompt at a time: llama.cpp keeps room for the logits of them all
@@ -145,11 +145,11 @@ def said() -> str:
 
 @cache
 def llama_cpp():
-    """The C functions of llama-cpp-python, quiet; UserError where it is not installed or cannot be loaded."""
+    """The C functions of llama-cpp-python, quiet; NoLlama where it is not installed or cannot be loaded."""
     try:
         from llama_cpp import llama_cpp as api
     except (ImportError, OSError, RuntimeError) as error:
-        raise UserError(
+        raise NoLlama(
             f"llama-cpp-python cannot be imported ({error}), so GGUF files cannot be run here; all else works. "
             "`python -m helpers setup` tries to install it."
         ) from None

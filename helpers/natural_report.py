@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers import baselines, compare, labels, natural, natural_suite, report, smollm2, wording
-from helpers.artefacts import check, identity
+from helpers.artefacts import base_named, check, identity
 from helpers.card import card, hash_of, write_report
 from helpers.chat import Reply
 from helpers.contrast import Tier, target
@@ -130,6 +130,11 @@ def in_batches(name: str, adapter: Path | None = None) -> Model:
 
     if adapter:
         check(adapter)
+        if not smollm2.is_named(base_named(adapter)):
+            raise UserError(
+                f"{name} is an adapter of {base_named(adapter)}, and not of {smollm2.NAME}. Hold the two against each "
+                f"other with: python -m helpers evaluate --model {name} --against {base_named(adapter)}"
+            )
     folder = smollm2.folder()
     model = Transformers(name, str(folder), adapter, identity(folder, adapter))
     if model.network.device.type == "cpu" and computes_in_bfloat16():

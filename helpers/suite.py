@@ -1,7 +1,7 @@
 """What is asked in the proof: the prompt sets of the report card, and the live play under pressure.
 
-Everything asked has names and phrasings that friction training never saw. The draw is fixed by `EVAL_SEED`, so every
-model, whenever it is measured, gets the same prompts.
+Everything asked has names and phrasings that are held out of friction training. The draw is fixed by `EVAL_SEED`, so
+every model, whenever it is measured, gets the same prompts.
 """
 
 import hashlib

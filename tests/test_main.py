@@ -119,6 +119,8 @@ def test_paths_of_ones_own_replace_the_default_ones_but_a_value_is_no_path():
         (UserError("runs/report.json: cut off. Run: python -m helpers evaluate"), 1, "runs/report.json"),
         (KeyboardInterrupt(), 130, "Stopped"),
         (OSError(errno.ENOSPC, "No space left on device", "runs/model.gguf"), 1, "runs/model.gguf"),
+        (PermissionError(errno.EACCES, "Permission denied", "runs/pocket"), 1, "runs/pocket: Permission denied"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "data_samples"), 1, "data_samples: Is a directory"),
     ],
 )
 def test_what_a_user_can_cause_ends_in_one_line_and_a_status(problem, status, words, monkeypatch, capsys):
@@ -127,6 +129,13 @@ def test_what_a_user_can_cause_ends_in_one_line_and_a_status(problem, status, wo
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", ["-1", "4294967296", "one"])
+def test_a_seed_that_numpy_would_refuse_is_refused_at_once(number, capsys):
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["finetune", "--seed", number])
+    assert "--seed: invalid seed value" in capsys.readouterr().err
 
 
 def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):

@@ -30,6 +30,18 @@ def test_a_damaged_checkpoint_is_named_and_an_unfinished_base_is_not_published(t
 
 
 @pytest.mark.slow
+def test_a_checkpoint_of_other_lessons_is_not_taken_and_a_finished_one_is_dropped(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrain, "WORK", tmp_path / "work")
+    pretrain.pretrain(TINY, tmp_path / "work", steps=3, report=lambda line: None)
+    monkeypatch.setattr(pretrain, "_lessons", lambda recipe, tokenizer: "others")
+    said = []
+    out = pretrain.rebuild(TINY, tmp_path / "out", said.append)
+    assert "of other lessons: beginning anew" in said[1]
+    assert (out / "model.safetensors").exists() and not list(out.glob("*.part"))
+    assert not (tmp_path / "work" / "checkpoint.pt").exists()
+
+
+@pytest.mark.slow
 def test_the_first_steps_of_the_shipped_base_can_be_repeated():
     assert pretrain.verify(steps=50, report=lambda line: None) <= pretrain.TOLERANCE
 

