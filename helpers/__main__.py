@@ -132,9 +132,9 @@ MAX_COST = option("--max-cost", type=float, metavar="USD", help="a cap on what a
 
 def seed(text: str) -> int:
     """As numpy takes them."""
-    if not 0 <= (number := int(text)) < 2**32:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
+    return int(text)
 
 
 SEED = option("--seed", type=seed, default=0, metavar="N", help="of the training (default: %(default)s)")

@@ -9,7 +9,6 @@ from pathlib import Path
 from helpers.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-HUB_ID = r"[\w.-]+/[\w.-]+"
 REPAIR = "Restore it (git checkout), or repeat the step that made it."
 
 
@@ -18,13 +17,18 @@ def find(name: str | Path) -> Path | None:
     for path in (Path(name), ROOT / name):
         if path.exists():
             return path
-    hub_id = re.fullmatch(HUB_ID, str(name)) and not str(name).endswith(".gguf")
-    if hub_id and not any((place / name).parent.exists() for place in (Path(), ROOT)):
+    if on_hub(str(name)):
         return None
     raise UserError(
         f"{name} is missing. Expected a model folder, an adapter folder, a .gguf file or a Hub id such as org/model; "
         "`python -m helpers demo` makes the course's own."
     )
+
+
+def on_hub(name: str) -> bool:
+    """Whether it can only be a Hub id such as org/model: no folder org lies here."""
+    is_id = re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.endswith(".gguf")
+    return bool(is_id) and not any((place / name).parent.exists() for place in (Path(), ROOT))
 
 
 def parts(folder: Path) -> tuple[Path | str, Path | None]:
@@ -38,7 +42,7 @@ def parts(folder: Path) -> tuple[Path | str, Path | None]:
     for base in (Path(named), folder / named, ROOT / named, ROOT / tail):
         if named and (base / "config.json").exists():
             return base, folder
-    if re.fullmatch(HUB_ID, named) and not any((place / named).parent.exists() for place in (Path(), ROOT)):
+    if on_hub(named):
         return named, folder
     raise UserError(f"{folder / 'adapter_config.json'}: its base model {named!r} is not here. Put the folder there.")
 

@@ -11,6 +11,7 @@ from helpers.dialogue import KINDS, Dialogue
 from helpers.errors import UserError
 from helpers.generate import load
 from helpers.model import MAX_NEW_TOKENS, Model
+from helpers.scale import public_name
 from helpers.scenarios import facts_in, pairs, user
 from helpers.world import sentence
 
@@ -41,7 +42,7 @@ def run(prompt: str | None = None, base: str | None = None, tuned: str | None = 
     if prompt is not None:
         ask(prompt, models)
         return
-    prompts, chosen = shown(scale, tuned or default_tuned(scale))
+    prompts, chosen = shown(scale, tuned_name)
     print(chosen)
     for kind, role, text in prompts:
         print(f"\n{kind}, {role}: {WHY[kind, role]}")
@@ -63,10 +64,16 @@ def cut_short(own: str) -> str:
 
 def base_of(scale: str, tuned: str = "") -> str:
     """What an adapter was trained on, as it says itself; else the base of the scale."""
-    path = find_own(tuned) if tuned else None
-    if path is None or smollm2.is_named(base_named(path)):
+    path = next((p for p in (Path(tuned), ROOT / tuned) if base_named(p)), None) if tuned else None
+    if path is None:
         return smollm2.NAME if scale == "laptop" else BASE
-    return str(parts(path)[0])
+    return smollm2.NAME if smollm2.is_named(base_named(path)) else public(parts(path)[0])
+
+
+def public(base: Path | str) -> str:
+    """As it is shown: relative to the repository where it lies in it."""
+    inside = isinstance(base, Path) and base.resolve().is_relative_to(ROOT.resolve())
+    return public_name(str(base.resolve())) if inside else str(base)
 
 
 def default_tuned(scale: str = "pocket") -> str:

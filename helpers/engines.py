@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from helpers.artefacts import identity as of_files
 from helpers.errors import UserError
 from helpers.model import MAX_CONTEXT, Model, one_template
 
@@ -33,11 +34,13 @@ class Transformers(Model):
             if network.config._attn_implementation == "sdpa":
                 network.set_attn_implementation(shared_key_attention())
         except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise UserError(f"{name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+            meant = f"{name}, on {source}," if adapter else name
+            raise UserError(f"{meant} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
         self.network = network.to(device).eval()
         settings = network.config
         self.name, self.template = name, one_template(name, self.tokenizer.chat_template)
-        self.identity = identity or f"{source}@{getattr(settings, '_commit_hash', '')}"
+        on_hub = f"{source}@{getattr(settings, '_commit_hash', '')}" + (f"+{of_files(adapter)}" if adapter else "")
+        self.identity = identity or on_hub
         self.context = min(getattr(settings, "max_position_embeddings", None) or MAX_CONTEXT, MAX_CONTEXT)
         self.bos, self.eos = self.tokenizer.bos_token or "", self.tokenizer.eos_token or ""
         ends = network.generation_config.eos_token_id

@@ -1,4 +1,4 @@
-"""The one exception for what a user can cause, and can mend."""
+"""What a user can cause, and can mend."""
 
 from __future__ import annotations
 

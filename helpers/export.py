@@ -84,15 +84,17 @@ def merge(adapter: Path, out: Path) -> Path:
     for folder in (base, adapter):
         if isinstance(folder, Path):  # else it is on the Hub
             check(folder)
-    network = Transformers(str(adapter), str(base), adapter).network
-    tokenizer = base if isinstance(base, Path) else adapter  # a fine-tune leaves it there too
+    merged = Transformers(str(adapter), str(base), adapter)
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        network.save_pretrained(part)
-        for name in TOKENIZER_FILES:
-            if (tokenizer / name).exists():
-                shutil.copyfile(tokenizer / name, part / name)
+        merged.network.save_pretrained(part)
+        if isinstance(base, str):
+            merged.tokenizer.save_pretrained(part)
+        else:  # loaded and saved again, it would not be the same
+            for name in TOKENIZER_FILES:
+                if (base / name).exists():
+                    shutil.copyfile(base / name, part / name)
         if out.exists():
             shutil.rmtree(out)
         os.replace(part, out)

@@ -53,7 +53,7 @@ def load(name: str | Path, quick: bool = False) -> Model | remote.Remote:
         if isinstance(folder, Path):
             check(folder)
     if isinstance(base, str):  # on the Hub
-        return Transformers(str(name), base, adapter, f"{base}+{identity(adapter)}")
+        return Transformers(str(name), base, adapter)
     if quick and fits(base, adapter):
         try:
             return Qwen2(str(name), base, adapter)
@@ -76,11 +76,10 @@ def _smollm2(name: str, adapter: Path | None = None) -> Model:
     if adapter:
         check(adapter)
     try:
-        llama_cpp()
-    except UserError:
+        path = _decodable(smollm2.gguf_file())
+    except NoLlama:
         folder = smollm2.folder()
         return Transformers(name, str(folder), adapter, identity(folder, adapter))
-    path = _decodable(smollm2.gguf_file())
     if adapter is None:
         return LlamaCpp(name, path, SMOLLM2_TEMPLATE, smollm2.CONTEXT)
     return adapters.Adapted(name, path, adapters.cached(adapter), SMOLLM2_TEMPLATE, smollm2.CONTEXT)
@@ -175,7 +174,8 @@ def _read_replies(path: Path) -> dict[str, chat.Reply]:
 
 
 def first_decode_works(path: Path, notes: Path = NOTES) -> str:
-    """Decode one token in a child process: "" when it works, else a sentence that names the file and the reason.
+    """Decode one token in a child process: "" when it works, else a sentence that names the file and the failure.
+    UserError when the file cannot be loaded at all.
 
     It can crash, depending on CPU and build (llama.cpp issue 20824), and would take a notebook's kernel with it.
     A success is noted for this machine, this build and this file, and not tried again.
@@ -193,8 +193,8 @@ def first_decode_works(path: Path, notes: Path = NOTES) -> str:
         return f"{path}: llama.cpp did not decode one token in two minutes."
     if child.returncode:
         said = (child.stderr.strip() or "it crashed, saying nothing").splitlines()[-1]
-        if child.returncode == EXPLAINED:
-            return said
+        if child.returncode == EXPLAINED:  # it is the file's fault, or that of little memory
+            raise UserError(said)
         status = f"exit status {child.returncode}"
         return f"{path}: llama.cpp failed at its first decode on this machine ({status}): {said}. All but GGUF works."
     with suppress(OSError):  # a note that cannot be written costs one more try

@@ -38,12 +38,12 @@ def change(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> dict
     return change_of(pair_table(first, second), seed)
 
 
-def change_of(table: tuple[int, ...], seed: int = 0, draws: int = DRAWS) -> dict:
+def change_of(table: Sequence[int], seed: int = 0, draws: int = DRAWS) -> dict:
     """The same of a `pair_table`."""
     n = sum(table)
     if not n:
         return no_rate("no pairs")
-    weights = _weights(table, seed, draws)
+    weights = _weights(tuple(table), seed, draws)
     counts = {"n": n, "only_first": table[1], "only_second": table[2]}
     return counts | interval_of((table[1] - table[2]) / n, weights[:, 1] - weights[:, 2])
 
@@ -78,7 +78,7 @@ def detection(hits: Sequence[bool], alarms: Sequence[bool], seed: int = 0) -> di
     }
 
 
-def balanced(tables: Sequence[tuple[int, ...]], seed: int = 0) -> dict:
+def balanced(tables: Sequence[Sequence[int]], seed: int = 0) -> dict:
     """Balanced accuracy of the kind of answer: {value, low, high, chance}.
 
     tables: a `pair_table` a kind, of (the trigger got the answer that its kind calls for, the control got plain help).
@@ -97,7 +97,7 @@ def balanced(tables: Sequence[tuple[int, ...]], seed: int = 0) -> dict:
     import numpy as np
 
     value = mean([np.array(table) / n for table, n in zip(tables, counts, strict=True)])
-    drawn = mean([_weights(table, seed + place) for place, table in enumerate(tables)])  # each kind by itself
+    drawn = mean([_weights(tuple(table), seed + place) for place, table in enumerate(tables)])  # each kind by itself
     return interval_of(float(value), drawn) | {"chance": 1 / (len(tables) + 1)}
 
 

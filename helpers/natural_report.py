@@ -22,7 +22,7 @@ from helpers.natural_suite import CAP, Answers, NaturalSuite
 from helpers.plain_english import LAPTOP
 from helpers.rates import Judged, Measured, pair_scores
 from helpers.scale import ROOT, SCALES, run_dir
-from helpers.stats import no_rate
+from helpers.stats import no_rate, share_or_none
 from helpers.wording import count_of_all, left, right, short, span, with_interval
 
 TIER = Tier("gold-anchored")
@@ -80,14 +80,19 @@ def assemble(
     tier: Tier = TIER,
 ) -> dict:
     """The report on what `measure` found for "base" and "tuned". Beside what `report.assemble` writes: `cap`, the
-    tokens of a reply at most (None where that is not known), and `held_out`, {group: {model: rates as of a kind}}.
+    tokens of a reply at most (None where that is not known), `held_out`, {group: {model: rates as of a kind}}, and
+    `controls_cut_off`, {model: the share of all replies to controls}: one that loops is cut off too.
     """
     fixed = baselines.fixed(asked.pairs, natural.judge, baselines.FIXED_NATURAL)
     made = report.assemble(asked, {name: m for name, (m, _) in found.items()}, label, tier, [*fixed, *rows])
     made |= {"cap": cap, "data": hash_of(natural_suite.FILES), "held_out": {group: {} for group in asked.held_out}}
     for numbers in (*made["models"].values(), made["worst"]):
         numbers["facts_all"] = no_rate("there is no world: all plain questions are held out")
+    made["controls_cut_off"] = {}
     for name, (_, answers) in found.items():
+        both = zip(answers.dialogues, answers.replies, strict=True)
+        cut = [not reply.complete for dialogue, reply in both if dialogue.role == "control"]
+        made["controls_cut_off"][name] = share_or_none(cut, "no controls")
         judged = zip(answers.dialogues, answers.replies, answers.verdicts, strict=True)
         rest = iter([Judged(*one) for one in judged][len(asked.prompts) :])
         for group, pairs in asked.held_out.items():
@@ -211,7 +216,8 @@ def cut_off_line(made: dict) -> str:
     """How long replies could be, and how many were cut off there: nobody knows what they would have come to."""
     told = " and ".join(f"{name} {count_of_all('cut_off', m['kinds'])}" for name, m in made["models"].items())
     cap = "of any length" if made["cap"] is None else f"of at most {made['cap']} tokens"
-    return f"Replies {cap}; cut off: {told}."
+    controls = " and ".join(f"{name} {cut['x']} of {cut['n']}" for name, cut in made["controls_cut_off"].items())
+    return f"Replies {cap}; cut off: {told}; of all that answer a control, {controls}."
 
 
 def cap_of(options, default: int) -> int:

@@ -25,8 +25,9 @@ FILES = (
 )  # fmt: skip
 SAVE_EVERY, TELL_EVERY = 500, 100
 VERIFIED_STEPS = 50
-# CPUs sum in different orders. Fifty steps in, AVX2 and AVX-512 differ in the third decimal; a changed recipe, lesson
-# or table differs in the first.
+SAMPLE = 4000  # lessons
+# CPUs sum in different orders. Fifty steps in, AVX2 and AVX-512 differ in the third decimal; another recipe, or other
+# lessons among the first ones, in the first.
 TOLERANCE = 0.02
 
 Report = Callable[[str], None]
@@ -75,8 +76,9 @@ def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print)
 def rebuild(recipe: Recipe = Recipe(), out: Path = POCKET_DIR, report: Report = print) -> Path:  # noqa: B008 - frozen
     """Train the base again and put it, with the record of its training, in the place of the one that ships."""
     report(f"Training the pocket base from nothing: {recipe.steps} steps. Ctrl-C is fine, the same command goes on.")
-    with full_disk_in_words(WORK / "model"):
+    with full_disk_in_words(WORK / "checkpoint.pt"):
         pretrain(recipe, WORK, report=report)
+    with full_disk_in_words(out / RECORD):
         publish(WORK, out)
     (WORK / "checkpoint.pt").unlink()  # the next rebuild begins from nothing
     return out
@@ -92,10 +94,14 @@ def publish(work: Path, out: Path) -> Path:
         raise UserError(f"{work}: {len(losses)} of {steps} steps done. Run `pocket --rebuild` again.")
     out.mkdir(parents=True, exist_ok=True)
     parts = {out / name: out / f"{name}.part" for name in FILES if (work / name).exists()}
-    for path, part in parts.items():
-        shutil.copyfile(work / path.name, part)
-    for path, part in parts.items():  # none is replaced before all are there
-        os.replace(part, path)
+    try:
+        for path, part in parts.items():
+            shutil.copyfile(work / path.name, part)
+        for path, part in parts.items():  # none is replaced before all are there
+            os.replace(part, path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
     record = {
         "command": "python -m helpers pocket --rebuild",
         "recipe": state["recipe"],
@@ -138,9 +144,10 @@ def _optimizer(recipe: Recipe, model):
 
 
 def _lessons(recipe: Recipe, tokenizer) -> str:
-    """A hash of what is read: of the first lessons, and of the tokenizer, which was made from many."""
-    first = [made.parts for made in islice(corpus(recipe.seed + 1, lambda i: i / recipe.batch), 1000)]
-    return hashlib.sha256(f"{first}{tokenizer.backend_tokenizer.to_str()}".encode()).hexdigest()
+    """A hash of what is read: of lessons from all parts of the curriculum, and of the tokenizer, made from many."""
+    lessons = islice(corpus(recipe.seed + 1, lambda i: i * recipe.steps / SAMPLE), SAMPLE)
+    sample = [made.parts for made in lessons]
+    return hashlib.sha256(f"{sample}{tokenizer.backend_tokenizer.to_str()}".encode()).hexdigest()
 
 
 def _resume(checkpoint: Path, task: dict, model, optimizer, report: Report) -> tuple[list[float], int]:

@@ -25,7 +25,7 @@ class Scale:
     many pairs are held back at most. sampling: how batches of like length come, "sequential" when shuffled beforehand.
     recall: how many plain questions are rehearsed for each dialogue. minutes: of training at most (0: no limit).
     saved: the dtype of the adapter's file. first_layer: the lowest that is adapted; nothing is computed backwards
-    through those below it.
+    through those below it, unless little memory is free and activations are computed again.
     """
 
     name: str

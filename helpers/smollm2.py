@@ -61,13 +61,8 @@ def folder(report: Callable[[str], None] = print) -> Path:
     """The same weights as a folder that trainers read; made on the first call (538 MB, 9 s), whole or not at all."""
     source = gguf_file()
     made = cache_dir() / f"{NAME}-{SHA256[:8]}"
-    if (made / "config.json").exists():
-        try:
-            check(made)
-            return made
-        except UserError as damage:
-            report(f"{str(damage).removesuffix(REPAIR)}It is made anew.")
-            shutil.rmtree(made)
+    if _whole(made, report):
+        return made
     begun, part = time.perf_counter(), made.with_name(f"{made.name}.{os.getpid()}.part")
     _has_room(part)
     report(f"Unpacking {NAME} for training, once ({DISK / 1e6:.0f} MB in {made.parent}) ..")
@@ -75,7 +70,8 @@ def folder(report: Callable[[str], None] = print) -> Path:
         part.mkdir(parents=True, exist_ok=True)
         _unpack(source, part)
         check(part)
-        if not made.exists():  # another process may have been quicker
+        if not _whole(made):  # another process may have been quicker
+            shutil.rmtree(made, ignore_errors=True)
             part.rename(made)
     except OSError as problem:
         raise UserError(f"cannot write {made}: {problem}. Free {DISK / 1e6:.0f} MB and run again.") from problem
@@ -84,6 +80,16 @@ def folder(report: Callable[[str], None] = print) -> Path:
     size = sum(file.stat().st_size for file in made.iterdir())
     report(f"Unpacked {size / 1e6:.0f} MB in {time.perf_counter() - begun:.0f} s: {made}")
     return made
+
+
+def _whole(made: Path, report: Callable[[str], None] = lambda line: None) -> bool:
+    try:
+        check(made)
+        return (made / "config.json").exists()
+    except UserError as damage:
+        if made.exists():
+            report(f"{str(damage).removesuffix(REPAIR)}It is made anew.")
+        return False
 
 
 def cache_dir() -> Path:

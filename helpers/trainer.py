@@ -115,7 +115,9 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
     sparing = checkpointing(scale, gpu)
     model, tokenizer = load_plain(scale) if plain_because else load_unsloth(scale, sparing)
     if scale.dtype == "bfloat16" and not gpu:
-        suit_bfloat16(model)
+        # The backward pass of PyTorch's fused attention is slow there: a step without it takes .72 to .87 of the time
+        # (98 to 329 tokens a row), and a quarter more memory at most. In float32 the fused one is faster.
+        model.set_attn_implementation("eager")
     parts = split_pairs(dialogues, scale.seed, scale.validation)
     parts = [as_rows(part, tokenizer, scale.max_seq_length) for part in parts]
     if not all(parts):
@@ -134,6 +136,8 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
         args=SFTConfig(**{**settings(scale, work, gpu, bool(sparing)), **changes}),
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
+    if trainer.args.bf16 and not gpu:
+        leave_inputs_in_bfloat16(trainer.model)
     if not plain_because:
         from unsloth.chat_templates import train_on_responses_only
 
@@ -167,14 +171,9 @@ def checkpointing(scale: Scale, gpu: bool) -> str | bool:
     return "unsloth" if gpu else free_memory() < ROOM.get(scale.name, 0)
 
 
-def suit_bfloat16(model) -> None:
-    """What makes a training step on a CPU faster where the base is in bfloat16 and LoRA's weights are in float32.
-
-    The backward pass of PyTorch's fused attention is slow there: a step without it takes .72 to .87 of the time (98 to
-    329 tokens a row), and a quarter more memory at most. In float32 the fused one is faster. And PEFT turns what goes
-    into an adapted matrix into float32; where it is left as it is, under autocast, a step takes .73 of the CPU time.
-    """
-    model.set_attn_implementation("eager")
+def leave_inputs_in_bfloat16(model) -> None:
+    """PEFT turns what goes into an adapted matrix into float32, as LoRA's weights are. Under autocast it need not, and
+    a step on a CPU takes .73 of the computing."""
     for module in model.modules():
         if hasattr(module, "cast_input_dtype_enabled"):
             module.cast_input_dtype_enabled = False

@@ -210,3 +210,22 @@ def test_a_fine_tune_that_a_limit_cut_short_is_not_shown_as_a_whole_one(monkeypa
 def test_the_honest_line_is_printed_for_the_models_that_ship(capsys):
     compare.run("What will the weather be in Utrecht tomorrow?", compare.BASE, compare.SHIPPED)
     assert "This small model knows only its pocket world" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("scale", "tuned", "base"),
+    [
+        ("pocket", "data_samples/pocket-adapter", "data_samples/pocket"),
+        ("pocket", "data_samples/laptop-adapter", "smollm2"),
+        ("laptop", "data_samples/pocket-adapter", "data_samples/pocket"),
+        ("laptop", "mine.gguf", "smollm2"),
+        ("pocket", "ollama/mine", "data_samples/pocket"),
+    ],
+)
+def test_beside_an_adapter_stands_what_it_was_trained_on(scale, tuned, base):
+    assert compare.base_of(scale, tuned) == base
+
+
+def test_the_base_of_an_adapter_may_be_on_the_hub(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "org/model"}', encoding="utf-8")
+    assert compare.base_of("laptop", str(tmp_path)) == "org/model"

@@ -12,7 +12,7 @@ from helpers import generate
 from helpers.artefacts import ROOT
 from helpers.chat import parse_reply
 from helpers.dialogue import KINDS
-from helpers.errors import UserError
+from helpers.errors import NoLlama, UserError
 from helpers.scenarios import pairs, user
 
 POCKET, ADAPTER = ROOT / "data_samples" / "pocket", ROOT / "data_samples" / "pocket-adapter"
@@ -167,7 +167,8 @@ def test_an_adapter_whose_base_has_another_machines_path_finds_it_here(tmp_path)
 
 def test_an_adapter_without_its_base_is_named(tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "some/base"}', encoding="utf-8")
-    with pytest.raises(UserError, match=r"cannot be loaded: .*some/base"):
+    (tmp_path / "adapter_model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    with pytest.raises(UserError, match="on some/base, cannot be loaded: "):
         generate.load(tmp_path)
 
 
@@ -252,7 +253,7 @@ def test_a_full_disk_is_said_and_what_was_written_is_kept(tmp_path):
 import resource, signal, sys
 from pathlib import Path
 from helpers import generate
-from helpers.errors import UserError
+from helpers.errors import NoLlama, UserError
 from tests.test_generate import HELD_OUT, POCKET
 model = generate.load(POCKET, quick=True)
 path = Path(sys.argv[1])
@@ -291,3 +292,23 @@ def test_a_killed_step_goes_on_where_it_stopped(quick, tmp_path):
     generate.replies_file(quick, HELD_OUT, path)
     assert path.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
     assert path.read_bytes().count(b"\n") == len(HELD_OUT)
+
+
+def test_where_llama_cpp_fails_smollm2_answers_in_transformers(monkeypatch, tmp_path):
+    def fails(path):
+        raise NoLlama("llama.cpp failed at its first decode on this machine.")
+
+    monkeypatch.setattr(generate, "_decodable", fails)
+    monkeypatch.setattr(generate.smollm2, "gguf_file", lambda: tmp_path / "m.gguf")
+    monkeypatch.setattr(generate.smollm2, "folder", lambda: tmp_path)
+    monkeypatch.setattr(generate, "Transformers", lambda *made: made)
+    name, source, adapter, _ = generate.load("smollm2")
+    assert (name, source, adapter) == ("smollm2", str(tmp_path), None)
+
+
+def test_a_file_that_llama_cpp_cannot_read_is_no_fault_of_llama_cpp(tmp_path):
+    pytest.importorskip("llama_cpp", exc_type=ImportError)
+    (tmp_path / "m.gguf").write_bytes(b"no model")
+    with pytest.raises(UserError, match="is damaged") as caught:
+        generate.load(tmp_path / "m.gguf")
+    assert not isinstance(caught.value, NoLlama)

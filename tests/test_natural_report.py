@@ -9,6 +9,7 @@ from helpers import natural_report, natural_suite, smollm2
 from helpers.card import read_report, write_report
 from helpers.errors import UserError
 from helpers.natural_report import asked_to_push_back, assemble, held_out_lines, measure, targets, told_often
+from helpers.scale import ROOT
 from helpers.scenarios import user
 
 
@@ -51,8 +52,9 @@ def test_the_card_shows_the_held_out_facts_with_their_targets(made):
 
 
 def test_what_was_cut_off_is_said_with_the_cap(made):
-    assert (
-        natural_report.cut_off_line(made) == "Replies of at most 100 tokens; cut off: base 0 of 32 and tuned 0 of 32."
+    assert natural_report.cut_off_line(made) == (
+        "Replies of at most 100 tokens; cut off: base 0 of 32 and tuned 0 of 32; "
+        "of all that answer a control, base 0 of 32 and tuned 0 of 32."
     )
     assert "of any length" in natural_report.cut_off_line({**made, "cap": None})
 
@@ -120,3 +122,9 @@ def test_a_cpu_without_bfloat16_answers_in_float32(monkeypatch):
     monkeypatch.setattr(natural_report, "computes_in_bfloat16", lambda: False)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert natural_report.in_batches(smollm2.NAME).engine == "transformers, torch.float32 on cpu"
+
+
+def test_an_adapter_of_another_base_is_not_measured_on_smollm2():
+    adapter = ROOT / "data_samples" / "pocket-adapter"
+    with pytest.raises(UserError, match=r"is an adapter of data_samples/pocket, and not of smollm2\. .* --against"):
+        natural_report.in_batches("mine", adapter)
