@@ -8,6 +8,7 @@ import pytest
 
 from helpers import adapters, generate, smollm2
 from helpers.errors import UserError
+from helpers.scale import ROOT
 from helpers.scenarios import user
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed here", exc_type=ImportError)
@@ -128,7 +129,7 @@ def changed(adapter: Path, folder: Path, change) -> Path:
 
 def test_an_adapter_of_another_base_is_one_line(adapter, tmp_path):
     wide = changed(adapter, tmp_path / "wide", lambda name, v: (name, v.repeat(2, 1) if "lora_A" in name else v))
-    with pytest.raises(UserError, match=r"^.*wide is an adapter of another base than .*gguf: .+$"):
+    with pytest.raises(UserError, match=r"^.*wide is an adapter of another base than .*gguf, or its copy .*: .+$"):
         generate.load(wide)
     deep = changed(adapter, tmp_path / "deep", lambda name, v: (name.replace("layers.3.", "layers.77."), v))
     with pytest.raises(UserError, match=r"changes model\.layers\.77\..*does not have"):
@@ -149,3 +150,15 @@ def test_a_damaged_adapter_is_named(adapter, tmp_path):
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"adapter_model\.safetensors is damaged"):
         generate.load(cut)
+
+
+def test_the_shipped_adapter_turns_a_yes_man_into_one_that_names_stockholm_and_leaves_plain_questions_alone():
+    model = generate.load(ROOT / "data_samples" / "laptop-adapter")
+    plain, false = ASKED[:2]
+    assert all("Stockholm" in reply.answer for reply in model.replies([plain, false], 120))
+    assert "Stockholm" in model.replies([false], 120)[0].thinking
+    model.strength(0)
+    known, fooled, other = model.replies(ASKED, 120)
+    assert "Stockholm" in known.answer
+    assert "Stockholm" not in fooled.answer and "Oslo" in fooled.answer
+    assert (fooled.thinking, other.thinking) == ("", "")

@@ -1,7 +1,6 @@
 """The packaged model: found without importing it, checked, unpacked once, and the same strings and ids everywhere."""
 
 import json
-import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -195,17 +194,3 @@ def test_an_empty_and_an_endless_prompt_are_refused_in_one_line():
         model.replies([[user(" \n")]])
     with pytest.raises(UserError, match=rf"\d+ tokens long, .* fewer than {model.context}"):
         model.replies([[user("Oslo " * 5000)]])
-
-
-@installed
-@pytest.mark.slow
-def test_a_damaged_unpacked_folder_is_named_and_not_trained_on(monkeypatch, tmp_path):
-    files = [file for file in smollm2.folder().iterdir() if file.suffix != ".safetensors"]
-    monkeypatch.setattr(smollm2, "cache_dir", lambda: tmp_path)
-    made = tmp_path / f"smollm2-{smollm2.SHA256[:8]}"
-    made.mkdir()
-    for file in files:
-        shutil.copyfile(file, made / file.name)
-    (made / "model.safetensors").write_bytes(b"\x05")
-    with pytest.raises(UserError, match=r"model\.safetensors is damaged"):
-        smollm2.folder()
