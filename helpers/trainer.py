@@ -172,8 +172,8 @@ def checkpointing(scale: Scale, gpu: bool) -> str | bool:
 
 
 def leave_inputs_in_bfloat16(model) -> None:
-    """PEFT turns what goes into an adapted matrix into float32, as LoRA's weights are. Under autocast it need not, and
-    a step on a CPU takes .73 of the computing."""
+    """PEFT turns what goes into an adapted matrix into float32, as LoRA's weights are. Under autocast it need not: at
+    scale laptop a step takes .8 of the computing, and 1.1 GB less."""
     for module in model.modules():
         if hasattr(module, "cast_input_dtype_enabled"):
             module.cast_input_dtype_enabled = False
