@@ -125,11 +125,6 @@ def option(*names: str, **settings) -> tuple[tuple[str, ...], dict]:
     return names, settings
 
 
-SCALE = option("--scale", default="pocket", metavar="NAME", help="pocket, laptop, colab, studio (default: %(default)s)")
-PAIRS = 300
-MAX_COST = option("--max-cost", type=float, metavar="USD", help="a cap on what a judge behind LiteLLM may cost in all")
-
-
 def seed(text: str) -> int:
     """As numpy takes them."""
     if not text.isdecimal() or int(text) >= 2**32:
@@ -137,6 +132,9 @@ def seed(text: str) -> int:
     return int(text)
 
 
+SCALE = option("--scale", default="pocket", metavar="NAME", help="pocket, laptop, colab, studio (default: %(default)s)")
+PAIRS = 300
+MAX_COST = option("--max-cost", type=float, metavar="USD", help="a cap on what a judge behind LiteLLM may cost in all")
 SEED = option("--seed", type=seed, default=0, metavar="N", help="of the training (default: %(default)s)")
 
 VERBS = {

@@ -9,9 +9,9 @@ from helpers.artefacts import ROOT, base_named, parts, read_json
 from helpers.chat import POCKET_TEMPLATE
 from helpers.dialogue import KINDS, Dialogue
 from helpers.errors import UserError
+from helpers.finetune import base_name
 from helpers.generate import load
 from helpers.model import MAX_NEW_TOKENS, Model
-from helpers.scale import public_name
 from helpers.scenarios import facts_in, pairs, user
 from helpers.world import sentence
 
@@ -67,13 +67,7 @@ def base_of(scale: str, tuned: str = "") -> str:
     path = next((p for p in (Path(tuned), ROOT / tuned) if base_named(p)), None) if tuned else None
     if path is None:
         return smollm2.NAME if scale == "laptop" else BASE
-    return smollm2.NAME if smollm2.is_named(base_named(path)) else public(parts(path)[0])
-
-
-def public(base: Path | str) -> str:
-    """As it is shown: relative to the repository where it lies in it."""
-    inside = isinstance(base, Path) and base.resolve().is_relative_to(ROOT.resolve())
-    return public_name(str(base.resolve())) if inside else str(base)
+    return smollm2.NAME if smollm2.is_named(base_named(path)) else base_name(str(parts(path)[0]))
 
 
 def default_tuned(scale: str = "pocket") -> str:
