@@ -16,9 +16,10 @@ from pathlib import Path
 from helpers import artefacts, checkpoints, plain_english, smollm2
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
+from helpers.rows import rounds
 from helpers.scale import ROOT, Scale, choose_scale, public_name, run_dir
 from helpers.scenarios import rehearsal, training_set
-from helpers.trainer import build, engine_of, rounds
+from helpers.trainer import build, engine_of
 from helpers.watch import train
 
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")

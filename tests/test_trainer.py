@@ -1,4 +1,4 @@
-"""What is trained on, token by token, and that Unsloth is what would train."""
+"""That Unsloth is what would train, on the labels that are ours, in the layers and the precision asked for."""
 
 import os
 from dataclasses import replace
@@ -9,21 +9,9 @@ import tiny
 
 from helpers import chat
 from helpers.errors import UserError
-from helpers.scale import SCALES
+from helpers.rows import as_rows, split_pairs
 from helpers.scenarios import pairs
-from helpers.trainer import (
-    VALIDATION,
-    as_rows,
-    as_text,
-    build,
-    cpu_dtype,
-    engine_of,
-    import_unsloth,
-    in_batches,
-    layers,
-    response_parts,
-    split_pairs,
-)  # fmt: skip
+from helpers.trainer import build, cpu_dtype, engine_of, import_unsloth, layers
 
 
 @pytest.fixture(scope="module")
@@ -48,27 +36,6 @@ def tokenizer(base):
     return AutoTokenizer.from_pretrained(base)
 
 
-def test_the_training_text_is_the_rendered_conversation_character_for_character(dialogues, tokenizer):
-    for dialogue in dialogues:
-        reply = {"role": "assistant", "content": chat.target(dialogue.thinking, dialogue.final_answer)}
-        prompt, completion = as_text(dialogue, tokenizer)
-        assert prompt == chat.render(dialogue.turns)
-        assert prompt + completion == chat.render([*dialogue.turns, reply], generate=False)
-        assert prompt + completion == tokenizer.apply_chat_template([*dialogue.turns, reply], tokenize=False)
-
-
-def test_every_text_begins_with_exactly_one_start_token(dialogues, tokenizer):
-    for row in as_rows(dialogues, tokenizer, 1000):
-        assert row["input_ids"][0] == tokenizer.bos_token_id
-        assert row["input_ids"].count(tokenizer.bos_token_id) == 1
-
-
-def test_a_prompt_has_the_same_tokens_alone_as_before_its_completion(dialogues, tokenizer):
-    for dialogue, row in zip(dialogues, as_rows(dialogues, tokenizer, 1000), strict=True):
-        prompt, completion = as_text(dialogue, tokenizer)
-        assert tokenizer(prompt)["input_ids"] + tokenizer(completion)["input_ids"] == row["input_ids"]
-
-
 def test_unsloth_labels_the_last_reply_alone_with_thoughts_and_end_token(scale, tokenizer, tmp_path):
     pressed = [d for pair in pairs("disagreement", "train", 6, 0, rebuttals=3) for d in pair]
     trainer, plain_because, _ = build(scale, pressed, tmp_path)
@@ -84,42 +51,6 @@ def test_labels_set_without_unsloth_are_the_ones_that_unsloth_sets(scale, tokeni
     trainer, _, _ = build(scale, dialogues, tmp_path)
     own = as_rows(split_pairs(dialogues, scale.seed)[0], tokenizer, scale.max_seq_length)
     assert [row["labels"] for row in own] == list(trainer.train_dataset["labels"])
-
-
-def test_batches_hold_rows_of_like_length_in_an_order_that_is_not_sorted():
-    rows = [{"input_ids": [0] * n} for n in range(1, 81)]
-    made = in_batches(rows, replace(SCALES["laptop"], epochs=2, batch=8))
-    assert len(made) == 160
-    batches = [made[i : i + 8] for i in range(0, 160, 8)]
-    firsts = [len(batch[0]["input_ids"]) for batch in batches]
-    assert all(len(batch[-1]["input_ids"]) - len(batch[0]["input_ids"]) == 7 for batch in batches)
-    assert firsts[:10] != sorted(firsts[:10])
-    assert firsts[:10] != firsts[10:]
-
-
-def test_no_pair_is_torn_between_training_and_validation(dialogues):
-    trained, held = split_pairs(dialogues, seed=1)
-    assert not {d.pair_id for d in trained} & {d.pair_id for d in held}
-    assert len(held) == round(len(dialogues) / 2 * VALIDATION) * 2
-
-
-def test_a_dialogue_that_is_too_long_is_left_out_whole(dialogues, tokenizer):
-    lengths = sorted(len(row["input_ids"]) for row in as_rows(dialogues, tokenizer, 1000))
-    assert [len(row["input_ids"]) for row in as_rows(dialogues, tokenizer, lengths[5])].count(lengths[5]) >= 1
-    assert all(len(row["input_ids"]) <= lengths[5] for row in as_rows(dialogues, tokenizer, lengths[5]))
-    assert as_rows(dialogues, tokenizer, lengths[0] - 1) == []
-
-
-def test_a_template_without_our_turn_marks_leaves_the_marks_to_unsloth(tokenizer):
-    other = (
-        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}<|im_start|>assistant\n"
-    )
-    assert set(response_parts(tokenizer)) == {"instruction_part", "response_part"}
-
-    class Other:
-        chat_template = other
-
-    assert response_parts(Other) == {"last_response_only": True}
 
 
 def test_the_engine_is_read_off_the_code_that_computes_the_loss(scale, dialogues, tmp_path):
