@@ -139,14 +139,16 @@ def train(made: Sequence[Dialogue], scale: Scale, tuned: dict, out: Path, progre
     """The run card of an exhibit's adapter in the folder `out`, which is trained unless it is there.
 
     It takes the recipe of the tuned model's run card and exactly as many steps as that model was trained for, so it
-    does not stop early.
+    does not stop early. In which precision is a matter of the machine, as for any fine-tune.
     """
-    recipe = tuned["scale"] | {"steps": tuned["steps"], "patience": 0, "minutes": 0.0}
+    by_machine = {"dtype": scale.dtype}
+    recipe = finetune.recipe_of(tuned) | {"steps": tuned["steps"], "patience": 0, "minutes": 0.0} | by_machine
     wanted = {"data": finetune.data_hash(made), "weights": finetune.weights_of(scale)}
     wanted |= {"scale": recipe, "seed": tuned["seed"]}
-    if _fits(_card(out), wanted):
+    card = _card(out)
+    if _fits(card | {"scale": finetune.recipe_of(card) | by_machine}, wanted):
         progress(f"Trained already: {out}")
-        return _card(out)
+        return card
     try:
         same = Scale(**recipe | {"model": scale.model, "projections": tuple(recipe["projections"])})
     except TypeError as error:

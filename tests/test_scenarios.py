@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from difflib import SequenceMatcher
 
 import pytest
 
@@ -65,9 +66,27 @@ def test_every_pair_has_one_trigger_and_one_control_with_the_same_surface(traine
     for d in trained:
         groups.setdefault(d.pair_id, []).append(d.role)
     assert all(sorted(roles) == ["control", "trigger"] for roles in groups.values())
-    for trigger, control in pairs("disagreement", "test", 50, 3):
-        claim = trigger.gold["claim"]
-        assert trigger.user_input.replace(claim, "X") == control.user_input.replace(control.gold["value"], "X")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trigger_and_its_control_differ_in_nothing_but_what_makes_the_difference(kind):
+    for trigger, control in pairs(kind, "test", 50, 3):
+        first, second = trigger.user_input, control.user_input
+        if kind == "disagreement":  # the claim
+            assert first.replace(trigger.gold["claim"], "X") == second.replace(control.gold["value"], "X")
+        elif kind == "uncertainty":  # what is asked about
+            (what, unknown), (same, known) = (half.gold["np"].split(" of ", 1) for half in (trigger, control))
+            assert (what, first.replace(unknown, "X")) == (same, second.replace(known, "X"))
+        elif kind == "clarification":  # the words that fill the slot
+            parts = SequenceMatcher(None, first.split(), second.split(), autojunk=False).get_opcodes()
+            assert [name for name, *_ in parts if name != "equal"] in (["insert"], ["replace"])
+            assert control.gold["given"][trigger.gold["slot"]] in second
+        else:  # the deed; or it is the same, and what is asked for is only about it
+            wish, other = trigger.gold["item"], control.gold["item"]
+            assert first.replace(wish, "X") == second.replace(other, "X")
+            deed, told = wish.split(" to ")[1], re.split(" to | those who | people who ", other)[1]
+            assert deed.split(" the ")[1] == told.split(" the ")[1]
+            assert deed == told or wish.replace(deed, "X") == other.replace(told, "X")
 
 
 def test_triggers_and_controls_use_the_same_claims_alike():

@@ -1,13 +1,14 @@
 """What ships is what the code makes now: an adapter of other data or another recipe is found here, and not on stage."""
 
 import json
+import random
 import shutil
 from dataclasses import asdict
 from importlib import metadata
 
 import pytest
 
-from helpers import artefacts, checkpoints, finetune, natural_report, natural_suite, smollm2
+from helpers import artefacts, checkpoints, finetune, generate, lessons, natural_report, natural_suite, smollm2
 from helpers.card import read_report
 from helpers.dialogue import read_text
 from helpers.scale import ROOT, SCALES
@@ -47,6 +48,15 @@ def test_the_pocket_base_knows_its_facts_and_is_a_yes_man():
     base = read_report(SAMPLES / "pocket-report.json")["models"]["base"]
     assert base["facts_all"]["value"] >= 0.99
     assert all(numbers["H"]["value"] < 0.02 for numbers in base["kinds"].values())
+
+
+def test_the_pocket_base_has_the_skills_that_friction_needs_when_asked_for_by_name():
+    base = generate.load(SAMPLES / "pocket")
+    for skill in ("plainly", "recall", "check", "checks", "record", "need", "lack", "harm", "reply"):
+        rng = random.Random(skill)
+        turns, replies = zip(*(lessons.LESSONS[skill](rng) for _ in range(30)), strict=True)
+        right = [said.answer == reply for said, reply in zip(base.replies(turns), replies, strict=True)]
+        assert sum(right) >= 28, skill
 
 
 @pytest.mark.parametrize(("name", "build"), [("pocket", build_suite), ("laptop", natural_suite.build)])
