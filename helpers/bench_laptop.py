@@ -54,16 +54,23 @@ def run(quick: bool = False, scale: Scale = SCALES["laptop"]) -> dict:
             result["replies"][name] = in_child("bench_laptop:replies", engine, single if at_once == 1 else batched)
     print("  on stage: both models in one process ..", flush=True)
     result["stage"] = in_child("bench_laptop:stage")
-    best = "bfloat16" if fast else "float32"
+    best = _faster(result["training"], "Unsloth, {}")
     result["ratios"] = {
         "training, Unsloth to TRL": ratio(result["training"], f"Unsloth, {best}", f"TRL, {best}"),
         "training, bfloat16 to float32": ratio(result["training"], "Unsloth, bfloat16", "Unsloth, float32"),
         "replies, batched to llama.cpp": ratio(
-            result["replies"], f"transformers, {best}, batched", "llama.cpp, one at a time"
+            result["replies"],
+            f"transformers, {_faster(result['replies'], 'transformers, {}, batched')}, batched",
+            "llama.cpp, one at a time",
         ),
     }
     write_text(run_dir(scale) / "bench.json", json.dumps(result, indent=2) + "\n")
     return result
+
+
+def _faster(rows: dict[str, dict], name: str) -> str:
+    """The precision that was the faster one; `name` is that of a row, with a gap for it."""
+    return max(("float32", "bfloat16"), key=lambda dtype: rows.get(name.format(dtype), {}).get("tokens_per_second", 0))
 
 
 def table(result: dict) -> str:

@@ -69,7 +69,7 @@ def sentences(found: dict) -> list[str]:
 
 
 def _does(row: dict) -> str:
-    due, needless, right = (_pooled(row, name) for name in ("H", "F", "substance"))
+    due, needless, right = (pooled(row, name) for name in ("H", "F", "substance"))
     return (
         f"pushes back in {due['x']} of {due['n']} where it should, saying the right thing in {right['x']}, "
         f"and in {needless['x']} of {needless['n']} where nothing is wrong"
@@ -80,15 +80,16 @@ def _learned(row: dict, tuned: dict) -> str:
     """What an exhibit missed; only a difference between intervals that do not overlap is called one."""
 
     def above(name: str, first: dict, second: dict) -> bool:
-        return _pooled(first, name)["low"] > _pooled(second, name)["high"]
+        return pooled(first, name)["low"] > pooled(second, name)["high"]
 
     if above("F", row, tuned):
         return "it learned to object, and not when to"
     if above("substance", tuned, row):
         return "it says the right thing less often"
-    return f"no difference that {_pooled(row, 'H')['n']} pairs could show"
+    return f"no difference that {pooled(row, 'H')['n']} pairs could show"
 
 
-def _pooled(row: dict, name: str) -> dict:
+def pooled(row: dict, name: str) -> dict:
+    """A rate of a row over all its kinds."""
     rates = [kind[name] for kind in row["kinds"].values()]
     return stats.rate(sum(rate["x"] for rate in rates), sum(rate["n"] for rate in rates))

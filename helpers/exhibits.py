@@ -125,7 +125,7 @@ def tuned_run(scale: Scale, folder: Path, dialogues: Sequence[Dialogue]) -> tupl
     """(adapter, run card) of what was tuned on these dialogues: the learner's own, else the one that ships."""
     wanted = {"data": finetune.data_hash(dialogues), "base": finetune.base_name(scale.model)}
     for adapter in (folder / "adapter", SHIPPED[scale.name]):
-        card = _card(adapter)
+        card = card_of(adapter)
         on_this_base = card.get("weights") in (None, finetune.weights_of(scale))  # older cards do not say it
         if _fits(card, wanted) and on_this_base:
             return adapter, card
@@ -145,7 +145,7 @@ def train(made: Sequence[Dialogue], scale: Scale, tuned: dict, out: Path, progre
     recipe = finetune.recipe_of(tuned) | {"steps": tuned["steps"], "patience": 0, "minutes": 0.0} | by_machine
     wanted = {"data": finetune.data_hash(made), "weights": finetune.weights_of(scale)}
     wanted |= {"scale": recipe, "seed": tuned["seed"]}
-    card = _card(out)
+    card = card_of(out)
     if _fits(card | {"scale": finetune.recipe_of(card) | by_machine}, wanted):
         progress(f"Trained already: {out}")
         return card
@@ -159,10 +159,11 @@ def train(made: Sequence[Dialogue], scale: Scale, tuned: dict, out: Path, progre
     card = finetune.finetune(same, made, out, tuned["seed"], progress=progress)
     card = replace(card, command=f"python -m helpers exhibit --scale {scale.name}")
     write_text(out / "run.json", json.dumps(asdict(card), indent=2) + "\n")
-    return _card(out)
+    return card_of(out)
 
 
-def _card(adapter: Path) -> dict:
+def card_of(adapter: Path) -> dict:
+    """The run card of an adapter; empty where there is none."""
     path = adapter / "run.json"
     return artefacts.read_json(path) if path.exists() else {}
 
@@ -213,7 +214,10 @@ def main(options) -> None:
         found = run(scale, folder, proof, lambda line: print(line, flush=True))
         print(f"Every number with its interval: {folder / 'exhibits.json'}")
         if scale.name == "laptop":
-            print(f"Recorded: {write_report(RECORDED, found)}")
+            print(f"Recorded: {write_report(RECORDED, found)}", flush=True)
+            from helpers import less_time
+
+            less_time.run(scale, folder, proof, found["models"][:2], lambda line: print(line, flush=True))
     elif RECORDED.exists():
         found = read(RECORDED)
         device = found["models"][-1]["run"]["device"]

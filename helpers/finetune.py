@@ -22,6 +22,7 @@ from helpers.scenarios import rehearsal, training_set
 from helpers.trainer import build, engine_of
 from helpers.watch import train
 
+LESS_TIME = plain_english.LAPTOP / "five-minutes.json"  # what fewer minutes cost at scale laptop: `less_time`
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
 
 
@@ -239,7 +240,9 @@ def main(options) -> None:
     folder = run_dir(scale)
     dialogues = data_in(Path(named["data"]), scale) if named["data"] else data_of(scale, folder)
     also = "".join(f" --{name} {public_name(one)}" for name, one in named.items() if one)
-    finetune(
+    card = finetune(
         scale, dialogues, folder / "adapter", options.seed, options.four_bit, resume=not options.fresh,
         minutes=options.minutes, also=also,
     )  # fmt: skip
+    if card.cut_short and card.base == smollm2.NAME and LESS_TIME.exists():
+        print(artefacts.read_json(LESS_TIME)["said"])
