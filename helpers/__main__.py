@@ -159,7 +159,7 @@ VERBS = {
         option("--count", type=int, metavar="N", help="how many (default: 400 of the pocket world, all of a file)"),
         option("--scenarios", metavar="FILE", help="JSONL of prompts to work on, as in data_samples/friction"),
         option("--out", metavar="FILE", help="where to (default: runs/<scale>/synthesised.jsonl)"),
-        option("--concurrency", type=int, default=8, metavar="N", help="records at a time (default: %(default)s)"),
+        option("--concurrency", type=int, metavar="N", help="records at a time (default: 8; 1 for a server here)"),
         option("--max-cost", type=float, metavar="USD", help="a cap that is never passed"),
         option("--max-tokens", type=int, metavar="N", help="likewise, of prompts and answers together"),
         option("--fresh", action="store_true", help="begin anew; without it a run goes on where it was"),

@@ -18,6 +18,7 @@ MAX_ANSWER = 1024  # tokens an answer may have; a thought has about 60, and some
 OVERHEAD = 1000  # tokens that a provider may add for the JSON Schema; Anthropic's hidden prompt is the longest
 THOUGHT, REPLY = 60, 120  # tokens of a usual answer, for the estimate
 CHARACTERS = 4  # of English a token, for the estimate; the cap counts on no such luck
+OTHERWISE = {"tiered_pricing", "input_cost_per_request", "input_cost_per_second", "cost_per_second"}  # not by the token
 OFTEN = 0.1  # seconds between two writings of the line
 BAR = 20  # characters
 
@@ -52,17 +53,25 @@ def usual_prompt(messages: Sequence[dict]) -> int:
 
 
 def price_of(model: str) -> Price | None:
-    """The price in LiteLLM's own list; None where it has none. What runs on this machine costs nothing."""
+    """The price in LiteLLM's own list; None where it has none by the token. What runs on this machine costs nothing.
+
+    `get_model_info` fills what is missing with 0, and an entry that says 0 was mostly not filled in: with either a cap
+    would never bite. An answer is counted at the dearer of its two prices, since it may hold a thought.
+    """
     import litellm
 
-    if model.split("/")[0] in ("local", "ollama", "ollama_chat", "hosted_vllm", "llamafile", "lm_studio"):
+    provider = model.split("/")[0]
+    if provider in ("local", "ollama", "ollama_chat", "hosted_vllm", "llamafile", "lm_studio"):
         return Price()
     try:
-        entry = litellm.get_model_info(model)
+        entry = litellm.model_cost[litellm.get_model_info(model)["key"]]
     except Exception:  # it raises a bare one for a name that it does not know
         return None
+    otherwise = OTHERWISE | ({"search_context_cost_per_query"} if provider == "perplexity" else set())
     prompt, answer = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
-    return None if prompt is None or answer is None else Price(prompt, answer)
+    if not prompt or not answer or otherwise & entry.keys():
+        return None
+    return Price(prompt, max(answer, entry.get("output_cost_per_reasoning_token") or 0.0))
 
 
 class CapReached(UserError):

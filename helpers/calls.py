@@ -157,16 +157,19 @@ class Line:
             )  # fmt: skip
 
     async def _taken(self, response, ticket: Ticket, with_thought: bool) -> Answer:
-        usage, choice = response.usage, response.choices[0]
+        usage, choice = response.usage, next(iter(response.choices), None)
         if usage and usage.total_tokens:
             tokens = max(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens)
             cost = self.budget.price.cost(usage.prompt_tokens, tokens - usage.prompt_tokens)
         else:  # a server that does not count is taken at its dearest
             tokens, cost = ticket.tokens, ticket.cost
         await self.budget.settle(ticket, tokens, cost)
+        if choice is None:
+            return Answer("", "", tokens, cost, ticket.number)
         text, thought = choice.message.content or "", getattr(choice.message, "reasoning_content", None)
         if thought and with_thought:
             text = target(thought, text) if text else f"{THINK}\n{thought}"
+        text = text.encode("utf-8", "replace").decode()  # half a character could not be written down
         return Answer(redact(text), choice.finish_reason or "", tokens, cost, ticket.number)
 
     async def _count(self, error: Exception, ticket: Ticket) -> None:

@@ -233,8 +233,8 @@ def summary(report: LintReport) -> str:
     aside = len(report.lines_set_aside)
     told = f"{len(report.passed) + aside} lines: {len(report.passed)} pass, {aside} set aside."
     if sum(report.pairs.values()):
-        balanced = "in balance" if len(set(report.pairs.values())) == 1 else "not in balance"
-        told += f" Whole pairs, {balanced}: {', '.join(f'{kind} {count}' for kind, count in report.pairs.items())}."
+        balanced = ", in balance" * (len(set(report.pairs.values())) == 1)
+        told += f" Whole pairs{balanced}: {', '.join(f'{kind} {count}' for kind, count in report.pairs.items())}."
     return told
 
 

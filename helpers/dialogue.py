@@ -69,7 +69,7 @@ def check(dialogue: Dialogue) -> Dialogue:
     if roles != [("user", "assistant")[i % 2] for i in range(len(roles))] or len(roles) % 2 == 0:
         raise ValueError(f"turns must alternate, from the user to the user, got {roles}")
     if not all(isinstance(turn["content"], str) and turn["content"].strip() for turn in dialogue.turns):
-        raise ValueError("a turn is empty")
+        raise ValueError("a turn is empty, or no text")
     if not dialogue.final_answer.strip():
         raise ValueError("final_answer is empty")
     for agent in dialogue.agents:

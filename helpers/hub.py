@@ -12,6 +12,7 @@ from helpers import curation
 from helpers.dialogue import FLAVOURS, KINDS, ROLES, Dialogue, read_dialogues, read_text, write_text
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
+from helpers.prose import private
 from helpers.scale import ROOT
 from helpers.schema import RULES, read
 
@@ -102,6 +103,8 @@ def publish_dataset(
     when the card is not the one that these data make, when nobody is logged in, or when the Hub refuses.
     """
     repo = repo or setting("dataset")
+    if send or repo:
+        _check_name(repo)
     going = uploads(folder)
     report(f"Dataset {repo or NOT_FILLED_IN}, {'public' if public else 'private'}:")
     for one in going:
@@ -111,9 +114,19 @@ def publish_dataset(
     if not send:
         report("Dry run: nothing was sent. To upload: python -m helpers publish dataset --send")
         return ""
-    if "/" not in repo:
-        raise UserError(f"{repo or 'No name'}: say where to, --repo your-name/friction, or fill in {SETTINGS.name}.")
     return _send(repo, public, going, report)
+
+
+def _check_name(repo: str) -> None:
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+        whole = repo.count("/") == 1
+    except HFValidationError:
+        whole = False
+    if not whole:
+        raise UserError(f"{repo or 'No name'}: say where to, --repo your-name/friction, or fill in {SETTINGS.name}.")
 
 
 def check(folder: Path = DATA) -> None:
@@ -128,6 +141,9 @@ def check(folder: Path = DATA) -> None:
         if path not in reports:
             against = dialogues if path.parent.name == "evaluation" else ()
             reports[path] = curation.lint_file(path, against=against)
+    for name in ("README.md", *SCHEMAS):
+        if found := private(read_text(folder / name), hashes=True):
+            raise UserError(f"{folder / name} {found}. Nothing was sent.")
     for path, found in reports.items():
         if found.set_aside:
             told = "; ".join(f"line {fault.line}: {fault.reason}" for fault in found.set_aside[:3])
@@ -146,6 +162,9 @@ def _send(repo: str, public: bool, going: Sequence[Upload], report: Callable[[st
     api = HfApi()
     try:
         api.create_repo(repo, repo_type="dataset", private=not public, exist_ok=True)
+        # One that was there before stays as it was, whatever is asked for.
+        if not public and not api.repo_info(repo, repo_type="dataset").private:
+            raise UserError(f"{repo} is public already. Say --public, or make it private on the Hub. Nothing was sent.")
         operations = [CommitOperationAdd(one.name, one.path) for one in going]
         done = api.create_commit(repo, operations, commit_message="Friction dataset", repo_type="dataset")
     except HfHubHTTPError as error:
@@ -170,7 +189,7 @@ def dataset_card(folder: Path = DATA) -> str:
     triggers = [d for d in dialogues if d.role == "trigger"]
     text = (Path(__file__).parent / "dataset_card.md").read_text(encoding="utf-8")
     return text.format(
-        head=_head(),
+        head=_head(len(dialogues)),
         size=len(dialogues),
         pairs=len(dialogues) // 2,
         several=sum(len(d.turns) > 1 for d in triggers),
@@ -183,15 +202,17 @@ def dataset_card(folder: Path = DATA) -> str:
         moments=sum(len(a.friction_moments) for d in dialogues for a in d.agents),
         personas=", ".join(f"{p.name} ({p.temper})" for p in PERSONAS),
         rules=_table(["rule", "what is set aside"], RULES.items()),
+        **{name: read_text(folder / CONFIGS[name][1][0]).count("\n") // 2 for name in ("micro", "evaluation", "stage")},
         files=_files(folder),
         example=json.dumps(_shortened(dialogues[0]), ensure_ascii=False, indent=1) if dialogues else "",
         repository=setting("repository") or NOT_FILLED_IN,
     )
 
 
-def _head() -> str:
+def _head(size: int) -> str:
     """The YAML head: what the Hub and `datasets` read."""
-    lines = ["language:\n- en", "license: cc-by-4.0", "task_categories:\n- text-generation", "size_categories:\n- n<1K"]
+    lines = ["language:\n- en", "license: cc-by-4.0", "task_categories:\n- text-generation"]
+    lines.append(f"size_categories:\n- {'n<1K' if size < 1000 else '1K<n<10K'}")
     lines.append("tags:\n- ai-friction\n- sycophancy\n- uncertainty\n- clarification\n- refusal\n- synthetic")
     lines.append("pretty_name: Friction\nconfigs:")
     for name, (split, paths) in CONFIGS.items():

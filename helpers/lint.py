@@ -15,6 +15,7 @@ from helpers.refusals import evidence
 from helpers.schema import EMPTY_GOLD, OPEN_LICENCES, Entry
 
 ALIKE, INSIDE = 0.5, 0.8  # share of all words of two thoughts that both hold; of the shorter one's words
+SENTENCE_END = re.compile(r"[.?!…]+[\"'”’)]*(?=\s|$)")
 APOLOGY = re.compile(r"(?:I'm |I am |I’m )?(?:very |so )?sorry\b", re.IGNORECASE)
 
 
@@ -77,10 +78,14 @@ def length(entry: Entry) -> Iterator[str]:
     for where, text, (least, most) in [*thoughts, ("final_answer", entry.dialogue.final_answer, entry.rules.answer)]:
         if not least <= (count := len(prose.words(text))) <= most:
             yield f"{where} has {count} words, expected {least} to {most}"
+    for where, text, _ in thoughts:
+        if (count := len(SENTENCE_END.findall(text))) > entry.rules.sentences:
+            yield f"{where} has {count} sentences, expected {entry.rules.sentences} at most"
 
 
 def encoding(entry: Entry) -> Iterator[str]:
     yield from _each(_everything(entry.dialogue), prose.broken)
+    yield from _each(_everything(entry.dialogue), prose.tagged)
 
 
 def gibberish(entry: Entry) -> Iterator[str]:
@@ -114,6 +119,9 @@ def moments(entry: Entry) -> Iterator[str]:
             yield f"friction moment {moment!r} is not in the thought of the {agent.agent_type}, letter for letter"
         elif dialogue.role == "control" and moment in dialogue.final_answer:
             yield f"the answer of a control holds its friction moment {moment!r}"
+        least, most = rules.moment
+        if not least <= (count := len(moment.split())) <= most:
+            yield f"friction moment {moment[:60]!r} has {count} words, expected {least} to {most}"
     least, most = rules.trigger if dialogue.role == "trigger" else rules.control
     if not least <= len(found) <= most:
         yield f"a {dialogue.role} has {least} to {most} friction moments, this one has {len(found)}"

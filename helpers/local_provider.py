@@ -14,6 +14,7 @@ from helpers.calls import litellm_quietly
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
+from helpers.prose import mask
 from helpers.scenarios import relay_thoughts, task_words
 from helpers.world import Fact, facts, relations, say
 
@@ -42,7 +43,7 @@ def source(scenario: Dialogue) -> str:
         return RECORDED
     raise UserError(
         "offline there are turns for the pocket world and for recorded dialogues only, and "
-        f"{scenario.user_input[:60]!r} is neither. Name a model, such as --model ollama/qwen3."
+        f"{mask(scenario.user_input)[:60]!r} is neither. Name a model, such as --model ollama/qwen3."
     )
 
 
@@ -64,7 +65,7 @@ def spoken(scenario: Dialogue) -> list[dict]:
             answer = say("replies", PRESSED[scenario.role] if pressed else REPLIES[scenario.kind][scenario.role], words)
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"the gold of {scenario.user_input[:60]!r} names what the pocket world does not hold: {error}"
+                f"the gold of {mask(scenario.user_input)[:60]!r} names what the pocket world does not hold: {error}"
             ) from None
     turns = [{"thought_stream": a.thought_stream, "friction_moments": list(a.friction_moments)} for a in agents]
     return [*turns, {"final_answer": answer}]

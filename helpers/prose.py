@@ -32,9 +32,13 @@ ERROR = re.compile(
     r"|\bas an? (?:ai|large)(?: language)? model\b|\bas an ai(?: assistant)?, i\b"
     r"|\binsufficient_quota\b|\bmaximum context length\b"
     r"|^\s*\[?error\]?\s*:|^\s*\{\s*\"error\"|<!doctype html|<html\b|\b(?:502 bad gateway|503 service unavailable)\b"
-    r"|^\s*(?:null|none|nan|n/a|undefined|todo|tbd|lorem ipsum.*)\s*\.?\s*$",
+    r"|^\s*(?:null|none|nan|n/a|undefined|todo|tbd|lorem ipsum.*)\s*\.?\s*$"
+    r"|\brate limit (?:reached|exceeded) for\b|\bincorrect api key provided\b|\b50[0234] internal server error\b"
+    r"|\boverloaded_error\b|\{\s*\"type\"\s*:\s*\"error\"|\bfiltered due to the prompt triggering\b"
+    r"|\bserver is (?:currently )?overloaded\b|(?m:^\s*(?:connection error|request timed out)\.?\s*$)",
     re.IGNORECASE,
 )
+TAG = re.compile(r"</?think>|<\|[^|]{1,40}\|>")  # what the prompt string is made of may not stand in its parts
 ADDRESS = re.compile(r"[\w.+-]+@((?:[\w-]+\.)+[A-Za-z]{2,})")
 RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid)$", re.IGNORECASE)  # RFC 2606
 KEYS = re.compile(
@@ -71,6 +75,13 @@ def broken(text: str) -> str:
     """Traces of a wrong encoding, and characters that no text has."""
     found = MOJIBAKE.search(text)
     return f"holds {found[0]!a}, a trace of a wrong encoding" if found else ""
+
+
+@MEMORY
+def tagged(text: str) -> str:
+    """A mark of the prompt string, which would end a thought or a turn in the middle."""
+    found = TAG.search(text)
+    return f"holds the tag {found[0]}" if found else ""
 
 
 @MEMORY

@@ -23,11 +23,11 @@ from helpers.dialogue import Agent, Dialogue, check
 from helpers.errors import UserError
 from helpers.journal import Answer, Journal, Shelf
 from helpers.personas import PERSONAS, STEPS, again, messages
+from helpers.prose import error, tagged
 from helpers.schema import RELAY
 
 Shape = TypeVar("Shape", bound=BaseModel)
 LONGEST = 1500  # characters; one to three sentences are a fifth of it
-TAG = re.compile(r"</?think>|<\|[^|]{1,40}\|>")  # what the prompt string is made of may not stand in its parts
 AGAIN = 2  # times that an unusable turn is asked once more
 HOPELESS = 5  # records set aside and none made: it is the model, not the prompts
 
@@ -45,8 +45,8 @@ def _text(value: str) -> str:
         raise ValueError("it holds no word")
     if len(value) > LONGEST:
         raise ValueError(f"it has {len(value)} characters, more than {LONGEST}")
-    if TAG.search(value):
-        raise ValueError(f"it holds the tag {TAG.search(value)[0]}")
+    if found := tagged(value) or error(value):
+        raise ValueError(f"it {found}")
     return value
 
 
@@ -98,12 +98,12 @@ def parse(shape: type[Shape], text: str, finish: str) -> Shape:
         raise Invalid("the answer is empty")
     try:
         return shape.model_validate_json(body)
-    except ValidationError as error:
-        raise Invalid(_why(error, body)) from None
+    except ValidationError as fault:
+        raise Invalid(_why(fault, body)) from None
 
 
-def _why(error: ValidationError, body: str) -> str:
-    fault = error.errors(include_url=False)[0]
+def _why(found: ValidationError, body: str) -> str:
+    fault = found.errors(include_url=False)[0]
     if fault["type"] == "json_invalid":
         kind = "broken JSON" if body.startswith(("{", "[")) else "prose and no JSON"
         return f"the answer is {kind}: {' '.join(body.split())[:60]!r}"

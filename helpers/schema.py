@@ -22,11 +22,11 @@ RULES = {
     "turns": "turns that do not alternate from the user to the user; an empty turn or answer",
     "licence": "no open licence, or no source",
     "language": "another language than English",
-    "length": "an answer or a thought too short or too long (natural answers: 30 to 140 words)",
-    "encoding": "traces of a wrong encoding, control characters",
+    "length": "an answer or a thought too short or too long (natural answers: 30 to 140 words, thoughts: 3 sentences)",
+    "encoding": "traces of a wrong encoding, control characters, a mark of the prompt string",
     "gibberish": "mashed keys, signs without words, a phrase in a loop",
     "personas": "not the six personas in relay order, or two of them with one thought",
-    "moments": "friction moments that are no exact part of a thought, too few or many, or in a control's answer",
+    "moments": "friction moments that are no exact part of a thought, too few, many or long, or in a control's answer",
     "gold": "gold of another shape than its kind has, or one that the record's own answer does not meet",
     "refusals": "a refusal where nothing is to be refused",
     "errors": "an error message saved as if it were a reply",
@@ -69,15 +69,18 @@ EMPTY_GOLD = {  # what is known only where it is known, missing only where it is
 class Rules:
     """What is asked of one sort of record.
 
-    answer, thought: words, least and most. trigger, control: friction moments, least and most; spread: how many
-    personas hold one in a trigger. formulaic: a closed language says the same of other names, so only what is equal
-    is a copy, and a true statement is the control of several false ones. skips: names of rules that do not apply.
+    answer, thought, moment: words, least and most. sentences: of a thought, at most. trigger, control: friction
+    moments, least and most; spread: how many personas hold one in a trigger. formulaic: a closed language says the
+    same of other names, so only what is equal is a copy, and a true statement is the control of several false ones.
+    skips: names of rules that do not apply.
     """
 
     name: str
     gold: dict[str, tuple[str, ...]] = field(default_factory=dict)
     answer: tuple[int, int] = (30, 140)
     thought: tuple[int, int] = (6, 70)
+    sentences: int = 3
+    moment: tuple[int, int] = (3, 14)
     trigger: tuple[int, int] = (2, 4)
     control: tuple[int, int] = (0, 2)
     spread: int = 2
@@ -91,6 +94,7 @@ POCKET = Rules(
     POCKET_GOLD,
     answer=(3, 40),
     thought=(2, 40),
+    moment=(1, 40),
     formulaic=True,
     skips=frozenset({"near", "thoughts", "openings", "sequences"}),
 )

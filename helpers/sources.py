@@ -15,9 +15,12 @@ from pathlib import Path
 
 from helpers.dialogue import Agent, Dialogue, check
 from helpers.errors import UserError
+from helpers.prose import private
 from helpers.scenarios import FLAVOUR, training_set
+from helpers.schema import parse
 
 BLOCK = 400  # dialogues of the pocket world at a time
+SORTS = {"pair_id": str, "final_answer": str, "flavour": str, "gold": dict, "metadata": dict}
 FIELDS = {"id", "user_input", *(one.name for one in fields(Dialogue))}
 
 
@@ -68,7 +71,7 @@ def read_scenarios(path: Path) -> Iterator[Dialogue]:
     provider plays back the turns that they hold, a model is asked anew.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
                     yield _scenario(line)
@@ -76,18 +79,21 @@ def read_scenarios(path: Path) -> Iterator[Dialogue]:
                     raise UserError(f"{path}, line {number}: {error}. Mend the line; nothing was asked yet.") from None
     except FileNotFoundError:
         raise UserError(f"{path} is missing. Expected a JSONL file of scenarios, one object a line.") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error.reason}).") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _scenario(line: str) -> Dialogue:
-    record = json.loads(line)
-    if not isinstance(record, dict):
-        raise ValueError(f"expected an object, got {type(record).__name__}")
+def _scenario(line: bytes) -> Dialogue:
+    record = parse(line)
+    if "user_turns" in record:
+        raise ValueError("a prompt of the evaluation, which must not be trained on")
     if set(record) - FIELDS:
         raise ValueError(f"unknown field {min(set(record) - FIELDS)!r}")
+    for name, sort in SORTS.items():
+        if not isinstance(record.get(name) or sort(), sort):
+            raise ValueError(f"{name} must be {'an object' if sort is dict else 'text'}")
+    if found := private(json.dumps(record, ensure_ascii=False), hashes=True):  # its record would be set aside
+        raise ValueError(f"it {found}")
     try:
         turns = record.get("turns") or [{"role": "user", "content": record["user_input"]}]
         agents = tuple(

@@ -7,6 +7,7 @@ Records are made side by side, under a cap, and nothing that was answered is ask
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -22,13 +23,13 @@ from helpers.dialogue import Dialogue, write_dialogues
 from helpers.errors import UserError
 from helpers.journal import Journal, Shelf, alone, beside
 from helpers.personas import PERSONAS, PROMPT_VERSION, STEPS, fingerprint, messages
+from helpers.prose import mask
 from helpers.relay import Run
+from helpers.remote import patience_with, route
 from helpers.scale import ROOT
 from helpers.sources import pocket_scenarios, read_scenarios
 
 COUNT = 400
-CONCURRENCY = 8
-PATIENCE = Patience()
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,29 @@ def synthesise(
     count: int | None = None,
     scenarios: Path | None = None,
     out: Path | None = None,
-    concurrency: int = CONCURRENCY,
+    concurrency: int | None = None,
     max_cost: float | None = None,
     max_tokens: int | None = None,
     fresh: bool = False,
     prompts: int = PROMPT_VERSION,
-    patience: Patience = PATIENCE,
+    patience: Patience | None = None,
     progress: Callable[[str], None] = print,
 ) -> Outcome:
     """Have the six personas work on every scenario, and write the dialogues to `out`.
 
     model: any LiteLLM name, or `local`. scenarios: a JSONL file (default: the pocket world); the first `count` of them.
+    concurrency, patience: None takes what suits the server; one on this machine answers one call at a time, slowly.
     max_cost in US dollars and max_tokens cap all runs on this file together. Called again it goes on where it was;
     fresh begins anew. UserError says in one line what stopped it; what is done is kept.
     """
     begun = time.perf_counter()
+    usual, at_once = patience_with(model)
+    patience, concurrency = patience or usual, at_once if concurrency is None else concurrency
     if concurrency < 1 or (count is not None and count < 1):
         raise UserError("--concurrency and --count must be 1 or more.")
+    for option, cap in (("--max-cost", max_cost), ("--max-tokens", max_tokens)):
+        if cap is not None and not 0 < cap < math.inf:
+            raise UserError(f"{option} must be more than 0; without it there is no cap.")
     out = out or default_out(scenarios)
 
     def source() -> Iterator[Dialogue]:
@@ -114,8 +121,8 @@ def provider(model: str) -> tuple[str, local_provider.Book | None, Price | None]
     if model == local_provider.NAME:
         name, book = f"{model}/relay", local_provider.register()
     else:
-        check_model(model)
-        name, book = model, None
+        name, book = route(model), None
+        check_model(name)
     return name, book, price_of(name)
 
 
@@ -127,7 +134,7 @@ def survey(scenarios: Iterable[Dialogue], prompts: int, offline: bool) -> Plan:
     for number, scenario in enumerate(scenarios, 1):
         first = seen.setdefault(scenario.id, number)
         if first != number:
-            raise UserError(f"scenario {number} is the same as scenario {first}: {scenario.user_input[:60]!r}.")
+            raise UserError(f"scenario {number} is the same as scenario {first}: {mask(scenario.user_input)[:60]!r}.")
         if offline:
             where = local_provider.source(scenario)
             sources[where] = sources.get(where, 0) + 1

@@ -64,6 +64,20 @@ def test_the_price_is_that_of_the_list_and_nothing_is_made_up():
     assert price_of("openai/nobody-knows-this") is None
 
 
+@pytest.mark.parametrize("model", ["dashscope/qwen-flash", "perplexity/sonar", "gigachat/GigaChat-2"])
+def test_where_calls_are_not_paid_for_by_the_token_there_is_no_price(model):
+    """By tiers, by the search, or with a 0 that nobody filled in: a cap on money could not hold."""
+    assert price_of(model) is None
+
+
+def test_an_answer_is_counted_at_the_price_of_a_thought_where_that_is_the_dearer():
+    import litellm
+
+    entry = litellm.model_cost["dashscope/qwen-turbo"]
+    assert entry["output_cost_per_reasoning_token"] > entry["output_cost_per_token"]
+    assert price_of("dashscope/qwen-turbo").answer == entry["output_cost_per_reasoning_token"]
+
+
 # -- how far a run is ----------------------------------------------------------------------------------------------
 
 

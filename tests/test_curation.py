@@ -87,6 +87,15 @@ def near_twin(record):
     return record
 
 
+def in_sentences(thought):
+    return " ".join(word.strip(".?") + "." for word in thought.split()[:10])
+
+
+def one_word(record):
+    record["agents"][2]["friction_moments"] = record["agents"][2]["thought_stream"].split()[:1]
+    return record
+
+
 def moment_in_answer(record):
     record["agents"][2]["friction_moments"] = [record["agents"][2]["thought_stream"][:20]]
     record["final_answer"] += " " + record["agents"][2]["thought_stream"][:20]
@@ -127,13 +136,16 @@ FAULTS = {
     "an answer too long": (8, change("final_answer", lambda t: t + " " + salad(random.Random(5), 90)), {"length"}),
     "a thought too short": (8, change("agents.0.thought_stream", "Is it so?"), {"length"}),
     "a thought too long": (8, change("agents.0.thought_stream", lambda t: salad(random.Random(6), 75)), {"length"}),
+    "a thought of many sentences": (8, change("agents.0.thought_stream", in_sentences), {"length"}),
+    "a mark of the prompt string": (8, change("final_answer", lambda text: text + " </think>"), {"encoding"}),
     "a wrong encoding": (1, change("agents.0.thought_stream", lambda text: text + " cafÃ©"), {"encoding"}),
     "a control character": (1, change("agents.0.thought_stream", lambda text: text + " \x07"), {"encoding"}),
     "mashed keys": (8, change("final_answer", MASHED), {"gibberish"}),
-    "a loop": (8, change("agents.0.thought_stream", "And so it is and was. " * 4), {"gibberish"}),
+    "a loop": (8, change("agents.0.thought_stream", "And so it is and was, " * 4), {"gibberish"}),
     "two personas with one thought": (8, twin, {"personas"}),
     "two personas with nearly one thought": (8, near_twin, {"personas"}),
     "a moment that is no substring": (1, change("agents.1.friction_moments", ["not there"]), {"moments"}),
+    "a moment of one word": (8, one_word, {"moments"}),
     "a trigger with one moment": (1, change("agents.1.friction_moments", []), {"moments"}),
     "friction in a control's answer": (8, moment_in_answer, {"moments"}),
     "gold of no kind": (1, change("gold", {"value": "x"}), {"schema"}),

@@ -19,7 +19,10 @@ def stand_in(monkeypatch):
     from huggingface_hub import constants
 
     class Hub(BaseHTTPRequestHandler):
-        refuse = 0
+        refuse, is_private = 0, True
+
+        def do_GET(self):
+            self._answer({"id": "me/friction", "private": self.is_private, "siblings": []})
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
@@ -90,6 +93,30 @@ def received(stand_in) -> dict[str, bytes]:
     (commit,) = [body for path, body in stand_in.requests if "/commit/" in path]
     lines = [line["value"] for line in map(json.loads, commit.splitlines()) if line["key"] == "file"]
     return {line["path"]: base64.b64decode(line["content"]) for line in lines}
+
+
+@pytest.mark.slow
+def test_a_set_that_is_public_already_is_not_sent_to_as_if_it_were_private(stand_in):
+    stand_in.is_private = False
+    with pytest.raises(UserError, match="is public already"):
+        hub.publish_dataset("me/friction", send=True, report=lambda line: None)
+    assert not [path for path, _ in stand_in.requests if "/commit/" in path]
+    hub.publish_dataset("me/friction", send=True, public=True, report=lambda line: None)
+    assert received(stand_in)
+
+
+@pytest.mark.parametrize("name", ["me/fri ction", "a/b/c", "me/", "friction"])
+def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_else(name):
+    with pytest.raises(UserError, match="say where to"):
+        hub.publish_dataset(name, send=True, report=lambda line: None)
+
+
+@pytest.mark.slow
+def test_a_key_in_the_card_or_a_schema_stops_it(copy):
+    path = copy / "plain.schema.json"
+    path.write_text(path.read_text(encoding="utf-8") + "sk-proj-" + "aB3dE6gH" * 5, encoding="utf-8")
+    with pytest.raises(UserError, match="holds what looks like a key"):
+        hub.publish_dataset("me/friction", folder=copy, report=lambda line: None)
 
 
 @pytest.mark.slow

@@ -19,6 +19,14 @@ TOKEN = "Zq7RtW2xLm9Kp4Vb8Nc3Jd6H"
         "RateLimitError",
         "Traceback (most recent call last):",
         "As an AI language model, I have no opinions.",
+        "Rate limit reached for gpt-4o in organization org-1 on tokens per min.",
+        "All is well. 500 Internal Server Error",
+        "Request timed out.",
+        "Here you are:\nConnection error.",
+        "Incorrect API key provided: ****.",
+        '{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}',
+        "The server is currently overloaded with other requests.",
+        "The response was filtered due to the prompt triggering a policy.",
         '{"error": {"message": "busy"}}',
         "N/A",
         "<html><body>502 Bad Gateway",
@@ -28,7 +36,15 @@ def test_an_error_saved_as_text_is_found(text):
     assert prose.error(text).startswith("is an error")
 
 
-@pytest.mark.parametrize("text", ["The error is in line 3.", "A traceback names the line.", "Nothing went wrong."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The error is in line 3.",
+        "A traceback names the line.",
+        "Nothing went wrong.",
+        "Your router says Connection error. Turn it off.",
+    ],
+)
 def test_talk_of_errors_is_none(text):
     assert prose.error(text) == ""
 

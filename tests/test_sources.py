@@ -70,12 +70,28 @@ def test_a_line_needs_little(tmp_path):
         ('{"kind": "refusal", "role": "trigger", "turns": 3}', "wrong type"),
         ('{"kind": "refusal", "role": "trigger", "turns": [{"role": "assistant", "content": "x"}]}', "alternate"),
         ('{"kind": "refusal", "role": "trigger", "user_input": "x", "golden": 1}', "unknown field 'golden'"),
+        ('{"kind": "refusal", "role": "trigger", "user_input": 5}', "no text"),
+        ('{"kind": "refusal", "role": "trigger", "user_input": "x", "metadata": "y"}', "metadata must be an object"),
+        ('{"kind": "refusal", "role": "trigger", "user_input": "x", "gold": "y"}', "gold must be an object"),
+        ('{"kind": "refusal", "role": "trigger", "user_input": "x", "pair_id": 7}', "pair_id must be text"),
+        ('{"kind": "refusal", "role": "trigger", "user_input": "x", "gold": {"y": NaN}}', "NaN"),
+        ('{"kind": "refusal", "role": "trigger", "user_input": "\\ud800"}', "half a character"),
+        ("[" * 100_000, "nested too deep"),
+        ('{"kind": "refusal", "role": "trigger", "user_turns": ["x"]}', "must not be trained on"),
     ],
 )
 def test_a_broken_line_is_named_with_its_number(line, words, tmp_path):
     whole = '{"kind": "refusal", "role": "control", "user_input": "Hello?"}\n'
     with pytest.raises(UserError, match=r"s\.jsonl, line 2: .*" + words):
         list(read_scenarios(write_text(tmp_path / "s.jsonl", whole + line)))
+
+
+def test_a_key_in_a_line_is_refused_and_not_repeated(tmp_path):
+    key = "sk-proj-" + "aB3dE6gH" * 5
+    line = json.dumps({"kind": "refusal", "role": "control", "user_input": f"Is {key} mine?"})
+    with pytest.raises(UserError, match="holds what looks like a key, sk-p") as caught:
+        list(read_scenarios(write_text(tmp_path / "s.jsonl", line)))
+    assert key not in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
