@@ -51,6 +51,16 @@ def test_a_call_brings_text_and_what_it_came_to(monkeypatch):
     assert '"thought_stream"' in answer.text
 
 
+def test_an_answer_without_a_choice_or_with_half_a_character_is_an_answer(monkeypatch):
+    whole = StandIn.body
+    monkeypatch.setattr(StandIn, "body", lambda self, request, reply: {**whole(self, request, reply), "choices": []})
+    (answer,), server, _ = ask(speak, monkeypatch)
+    assert (answer.text, answer.tokens) == ("", server.billed)
+    monkeypatch.setattr(StandIn, "body", whole)
+    (answer,), _, _ = ask(lambda r, n: Reply("Half: \ud83d."), monkeypatch)
+    assert answer.text == "Half: ?."
+
+
 def test_the_shape_goes_along_and_no_docstring_of_ours(monkeypatch):
     _, server, _ = ask(speak, monkeypatch)
     shape = server.requests[0]["response_format"]["json_schema"]

@@ -456,3 +456,51 @@ def test_many_hands_are_kept_busy():
     measured = throughput(concurrency=32, latency=0.5, waves=1)
     assert measured["calls"] == 224
     assert measured["ratio"] > 0.5
+
+
+class Dialect(StandIn):
+    """The stand-in in the words of Ollama or of Anthropic; LiteLLM asks Ollama for more than messages."""
+
+    def __init__(self, speech):
+        self.speech = speech
+        super().__init__(self.said)
+
+    @staticmethod
+    def said(request, number):
+        system = [{"content": str(request["system"])}] if "system" in request else []
+        return speak({"messages": [*system, *request["messages"]]}, number) if "messages" in request else Reply()
+
+    def usage(self, request, reply):
+        return {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
+
+    def body(self, request, reply):
+        return self.speech(request, reply.text) if "messages" in request else {}
+
+
+def as_ollama(request, text):
+    said = {"role": "assistant", "content": text}
+    counts = {"done": True, "done_reason": "stop", "prompt_eval_count": 100, "eval_count": 50}
+    return {"model": request["model"], "created_at": "", "message": said, **counts}
+
+
+def as_anthropic(request, text):
+    part = {"type": "text", "text": text}
+    if request.get("tools"):
+        part = {"type": "tool_use", "id": "one", "name": request["tools"][0]["name"], "input": json.loads(text)}
+    usage = {"input_tokens": 100, "output_tokens": 50}
+    about = {"id": "one", "type": "message", "role": "assistant", "model": request["model"], "stop_reason": "end_turn"}
+    return {**about, "content": [part], "usage": usage}
+
+
+@pytest.mark.parametrize(
+    ("model", "speech", "at_once"),
+    [("ollama/little", as_ollama, 1), ("anthropic/claude-haiku-4-5", as_anthropic, 2)],
+)
+def test_the_relay_runs_through_other_providers_as_well(model, speech, at_once, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    with Dialect(speech) as server:
+        for name in ("OLLAMA_API_BASE", "ANTHROPIC_API_BASE"):
+            monkeypatch.setenv(name, server.url.removesuffix("/v1"))
+        outcome = run(server, tmp_path / "out.jsonl", count=2, model=model)
+    assert (outcome.records, outcome.set_aside, outcome.calls) == (2, 0, 14)
+    assert server.most == at_once
