@@ -16,9 +16,11 @@ from pathlib import Path
 from helpers import artefacts, checkpoints, plain_english, smollm2
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
+from helpers.lint import errors
 from helpers.rows import rounds
 from helpers.scale import ROOT, Scale, choose_scale, public_name, run_dir
 from helpers.scenarios import rehearsal, training_set
+from helpers.schema import NATURAL, Entry
 from helpers.trainer import build, engine_of
 from helpers.watch import train
 
@@ -199,8 +201,13 @@ def data_of(scale: Scale, folder: Path, *, fresh: bool = False) -> list[Dialogue
 
 
 def data_in(path: Path, scale: Scale) -> list[Dialogue]:
-    """The dialogues of a file, as the scale learns them."""
+    """The dialogues of a file, as the scale learns them. An error that was saved as a reply is none: UserError."""
     found = list(read_dialogues(path))
+    for number, dialogue in enumerate(found, 1):
+        for reason in errors(Entry(number, dialogue, NATURAL)):
+            raise UserError(
+                f"{path}, line {number}: {reason}. Nothing was trained. See what passes: python -m helpers lint {path}"
+            )
     print(f"{len(found)} dialogues: {public_name(str(path))}", flush=True)
     return [plain_english.shortened(d) for d in found] if scale.name == "laptop" else found
 

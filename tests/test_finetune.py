@@ -6,6 +6,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -48,9 +49,12 @@ def test_dialogues_that_are_there_are_never_replaced_unasked(tmp_path):
 
 def test_a_file_of_ones_own_is_trained_on_and_the_run_card_names_it(monkeypatch, tmp_path):
     asked = {}
-    monkeypatch.setattr(
-        finetune, "finetune", lambda scale, dialogues, out, *rest, **named: asked.update(named, d=dialogues)
-    )
+
+    def train(scale, dialogues, out, *rest, **named):
+        asked.update(named, d=dialogues)
+        return SimpleNamespace(cut_short="")
+
+    monkeypatch.setattr(finetune, "finetune", train)
     file = ROOT / "data_samples" / "friction" / "micro.jsonl"
     options = {"scale": "laptop", "seed": 0, "four_bit": None, "fresh": False, "minutes": 1.0, "model": None}
     finetune.main(Namespace(**options, data=str(file)))
@@ -62,6 +66,13 @@ def test_records_whose_gold_is_of_another_world_are_refused_at_scale_laptop_in_o
     path = write_dialogues(tmp_path / "pocket.jsonl", dialogues[:2])
     with pytest.raises(UserError, match="its gold has no "):
         finetune.data_in(path, SCALES["laptop"])
+
+
+def test_an_error_that_was_saved_as_a_reply_is_not_trained_on(tmp_path, dialogues):
+    spoiled = [*dialogues[:3], replace(dialogues[3], final_answer="Error code: 429 - rate limit exceeded")]
+    path = write_dialogues(tmp_path / "mine.jsonl", spoiled)
+    with pytest.raises(UserError, match=r"mine\.jsonl, line 4: final_answer is an error saved as text"):
+        finetune.data_in(path, SCALES["pocket"])
 
 
 def test_larger_scales_train_on_the_curated_set_as_it_was_written():
