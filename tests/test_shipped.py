@@ -8,7 +8,18 @@ from importlib import metadata
 
 import pytest
 
-from helpers import artefacts, checkpoints, finetune, generate, lessons, natural_report, natural_suite, smollm2
+from helpers import (
+    artefacts,
+    checkpoints,
+    exhibit_card,
+    exhibits,
+    finetune,
+    generate,
+    lessons,
+    natural_report,
+    natural_suite,
+    smollm2,
+)
 from helpers.card import read_report
 from helpers.dialogue import read_text
 from helpers.scale import ROOT, SCALES
@@ -74,6 +85,24 @@ def test_the_laptop_report_is_of_the_adapter_that_ships(tmp_path):
     measured = shutil.copytree(SAMPLES / "laptop-adapter", tmp_path / "adapter")
     checkpoints._copy_tokenizer(str(base), measured)  # what ships goes without
     assert shipped["models"]["tuned"]["identity"] == artefacts.identity(base, measured)
+
+
+@pytest.mark.parametrize("record", [exhibits.RECORDED, finetune.LESS_TIME])
+def test_what_is_recorded_at_scale_laptop_stands_beside_the_adapter_that_ships(record):
+    base, tuned, *others = exhibit_card.read(record)["models"]
+    assert base["run"] is None
+    assert tuned["run"] == json.loads(read_text(SAMPLES / "laptop-adapter" / "run.json"))
+    scale = SCALES["laptop"]
+    whole = finetune.make_data(scale)
+    for row in others:
+        made = exhibits.made_without(row["name"], whole, scale) if row["left_out"] else whole
+        assert row["run"]["data"] == finetune.data_hash(made)
+
+
+def test_the_exhibits_took_as_many_steps_as_the_adapter_that_ships():
+    _, tuned, *others = exhibit_card.read(exhibits.RECORDED)["models"]
+    assert [row["left_out"] for row in others] == list(exhibits.LEFT_OUT.values())
+    assert {row["run"]["steps"] for row in others} == {tuned["run"]["steps"]}
 
 
 def test_the_laptop_report_rests_on_the_labels_that_ship():
