@@ -82,7 +82,9 @@ def evaluate(o: Options) -> int | None:
 
 
 def exhibit(o: Options) -> int | None:
-    return _module("exhibits").main(o)
+    _module("exhibits").main(o)
+    if o.record:
+        _module("less_time").main(o)
 
 
 def publish(o: Options) -> int | None:
@@ -159,7 +161,7 @@ VERBS = {
         option("--count", type=int, metavar="N", help="how many (default: 400 of the pocket world, all of a file)"),
         option("--scenarios", metavar="FILE", help="JSONL of prompts to work on, as in data_samples/friction"),
         option("--out", metavar="FILE", help="where to (default: runs/<scale>/synthesised.jsonl)"),
-        option("--concurrency", type=int, metavar="N", help="records at a time (default: 8; 1 for a server here)"),
+        option("--concurrency", type=int, metavar="N", help="records at a time (default: 8; with Ollama 1)"),
         option("--max-cost", type=float, metavar="USD", help="a cap that is never passed"),
         option("--max-tokens", type=int, metavar="N", help="likewise, of prompts and answers together"),
         option("--fresh", action="store_true", help="begin anew; without it a run goes on where it was"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import shutil
 import sys
 import time
@@ -67,7 +68,8 @@ def price_of(model: str) -> Price | None:
         entry = litellm.model_cost[litellm.get_model_info(model)["key"]]
     except Exception:  # it raises a bare one for a name that it does not know
         return None
-    otherwise = OTHERWISE | ({"search_context_cost_per_query"} if provider == "perplexity" else set())
+    searches = re.search("perplexity|sonar|search|research", model)  # elsewhere it is a tool that nobody asks for
+    otherwise = OTHERWISE | ({"search_context_cost_per_query"} if searches else set())
     prompt, answer = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
     if not prompt or not answer or otherwise & entry.keys():
         return None

@@ -32,6 +32,7 @@ NOT_SENT = {
     "ConnectionRefusedError",
 }  # fmt: skip
 SECRET = re.compile(r"\b(?:sk-|hf_|gsk_|xai-|AIza)[\w-]{16,}|(?<=Bearer )[\w.~+/-]{16,}|(?<=://)[^/\s@]+:[^/\s@]+(?=@)")
+PREFIX = "litellm:"  # before a name that LiteLLM lists without a provider
 GIVEN_UP = 3  # calls in a row without an answer: it is not this one prompt, the server is gone
 
 
@@ -80,17 +81,23 @@ def json_schema(shape: type[BaseModel]) -> dict:
     return {"type": "json_schema", "json_schema": {"name": shape.__name__, "schema": schema, "strict": True}}
 
 
+def route(name: str) -> str:
+    """The name as LiteLLM wants it: its `ollama/` flattens a conversation into one prompt of a foreign template."""
+    name = name.removeprefix(PREFIX)
+    return f"ollama_chat/{name.removeprefix('ollama/')}" if name.startswith("ollama/") else name
+
+
 def check_model(model: str) -> None:
     """UserError when LiteLLM does not know the name, or the key that it wants is not set."""
-    litellm = litellm_quietly()
+    litellm, name = litellm_quietly(), route(model)
     try:
-        litellm.get_llm_provider(model)
+        litellm.get_llm_provider(name)
     except Exception:
         raise UserError(
             f"{model!r} is no model that LiteLLM can reach. Expected provider/model, such as ollama/qwen3, "
             "hosted_vllm/my-model, openai/.., anthropic/.., or local."
         ) from None
-    missing = [name for name in litellm.validate_environment(model)["missing_keys"] if re.search("KEY|TOKEN", name)]
+    missing = [name for name in litellm.validate_environment(name)["missing_keys"] if re.search("KEY|TOKEN", name)]
     if missing:
         raise UserError(
             f"{model} wants a key, and {missing[0]} is not set. Set it in the environment (a server of your own takes "
@@ -152,7 +159,7 @@ class Line:
         # LiteLLM's timeout bounds the silence between two bytes; a server that drips would never reach it.
         async with asyncio.timeout(self.patience.timeout * 2):
             return await self._litellm.acompletion(
-                model=self.model, messages=list(messages), metadata=tags, drop_params=True,
+                model=route(self.model), messages=list(messages), metadata=tags, drop_params=True,
                 timeout=self.patience.timeout, num_retries=0, max_retries=0, **self.settings, **settings,
             )  # fmt: skip
 

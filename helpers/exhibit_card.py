@@ -65,7 +65,15 @@ def sentences(found: dict) -> list[str]:
     """The three that a presenter would say: the tuned model, and what each exhibit does otherwise."""
     _, tuned, *others = found["models"]
     said = [f"With controls and reasoning it {_does(tuned)}."]
-    return said + [f"The same without {row['left_out']} {_does(row)}: {_learned(row, tuned)}." for row in others]
+    said += [f"The same without {row['left_out']} {_does(row)}: {_learned(row, tuned)}." for row in others]
+    precisions = [_precision(row) for row in (tuned, *others)]
+    if len(set(precisions)) > 1:
+        said.append(f"By machine, they were trained in {', '.join(precisions)}.")
+    return said
+
+
+def _precision(row: dict) -> str:
+    return (row.get("run") or {}).get("scale", {}).get("dtype", "")
 
 
 def _does(row: dict) -> str:

@@ -214,10 +214,7 @@ def main(options) -> None:
         found = run(scale, folder, proof, lambda line: print(line, flush=True))
         print(f"Every number with its interval: {folder / 'exhibits.json'}")
         if scale.name == "laptop":
-            print(f"Recorded: {write_report(RECORDED, found)}", flush=True)
-            from helpers import less_time
-
-            less_time.run(scale, folder, proof, found["models"][:2], lambda line: print(line, flush=True))
+            print(f"Recorded: {write_report(RECORDED, found)}")
     elif RECORDED.exists():
         found = read(RECORDED)
         device = found["models"][-1]["run"]["device"]

@@ -206,7 +206,8 @@ def data_in(path: Path, scale: Scale) -> list[Dialogue]:
     for number, dialogue in enumerate(found, 1):
         for reason in errors(Entry(number, dialogue, NATURAL)):
             raise UserError(
-                f"{path}, line {number}: {reason}. Nothing was trained. See what passes: python -m helpers lint {path}"
+                f"{path}, line {number}: {reason}. Nothing was trained. "
+                f'See what passes: python -m helpers lint "{path}"'
             )
     print(f"{len(found)} dialogues: {public_name(str(path))}", flush=True)
     return [plain_english.shortened(d) for d in found] if scale.name == "laptop" else found
@@ -251,5 +252,5 @@ def main(options) -> None:
         scale, dialogues, folder / "adapter", options.seed, options.four_bit, resume=not options.fresh,
         minutes=options.minutes, also=also,
     )  # fmt: skip
-    if card.cut_short and card.base == smollm2.NAME and LESS_TIME.exists():
+    if card.cut_short and options.minutes is not None and scale.name == "laptop" and not also and LESS_TIME.exists():
         print(artefacts.read_json(LESS_TIME)["said"])

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import curation
+from helpers import curation, prose
 from helpers.dialogue import FLAVOURS, KINDS, ROLES, Dialogue, read_dialogues, read_text, write_text
 from helpers.errors import UserError
 from helpers.personas import PERSONAS
-from helpers.prose import private
 from helpers.scale import ROOT
 from helpers.schema import RULES, read
 
@@ -142,7 +141,7 @@ def check(folder: Path = DATA) -> None:
             against = dialogues if path.parent.name == "evaluation" else ()
             reports[path] = curation.lint_file(path, against=against)
     for name in ("README.md", *SCHEMAS):
-        if found := private(read_text(folder / name), hashes=True):
+        if found := prose.private(read_text(folder / name), hashes=True):
             raise UserError(f"{folder / name} {found}. Nothing was sent.")
     for path, found in reports.items():
         if found.set_aside:
@@ -163,8 +162,9 @@ def _send(repo: str, public: bool, going: Sequence[Upload], report: Callable[[st
     try:
         api.create_repo(repo, repo_type="dataset", private=not public, exist_ok=True)
         # One that was there before stays as it was, whatever is asked for.
-        if not public and not api.repo_info(repo, repo_type="dataset").private:
-            raise UserError(f"{repo} is public already. Say --public, or make it private on the Hub. Nothing was sent.")
+        if (private := api.repo_info(repo, repo_type="dataset").private) == public:
+            there, wanted = ("private", "public") if private else ("public", "private")
+            raise UserError(f"{repo} is there already, and {there}. Make it {wanted} on the Hub. Nothing was sent.")
         operations = [CommitOperationAdd(one.name, one.path) for one in going]
         done = api.create_commit(repo, operations, commit_message="Friction dataset", repo_type="dataset")
     except HfHubHTTPError as error:

@@ -42,7 +42,7 @@ def beside(out: Path, what: str) -> Path:
 def alone(out: Path) -> Iterator[None]:
     """One run at a time may write here."""
     if out.is_dir():
-        raise UserError(f"{out} is a folder. Give the name of a file: --out {out / 'set.jsonl'}")
+        raise UserError(f'{out} is a folder. Give the name of a file: --out "{out / "set.jsonl"}"')
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         lock = out.with_name(f".{out.stem}.lock")

@@ -128,6 +128,9 @@ def in_batches(name: str, adapter: Path | None = None) -> Model:
     """SmolLM2 in transformers, which answers many prompts at a time: on two cores 294 tokens/s in bfloat16, where the
     CPU computes in that, and 120 in float32, against 51 of llama.cpp (`python -m helpers bench --scale laptop`).
 
+    With AVX-512 and no AMX bfloat16 still gives 150 against 120, though training is slower in it: replies wait for
+    memory.
+
     Greedy replies of so small a model part ways at the first near tie. Of 48 a third had another label in float32 than
     in llama.cpp, two fifths in bfloat16, and four in either case passed in one and not in the other.
     """

@@ -29,16 +29,22 @@ FUNCTION_WORDS, NEIGHBOURS = frozenset(_FUNCTION_WORDS.split()), frozenset(_NEIG
 ERROR = re.compile(
     r"\berror code: \d{3}\b|\bratelimiterror\b|\btraceback \(most recent|^traceback\b|\b(?:litellm|openai)\.\w*error\b"
     r"|\b(?:authentication|apiconnection|apitimeout|internalserver|serviceunavailable|badrequest)error\b"
-    r"|\bas an? (?:ai|large)(?: language)? model\b|\bas an ai(?: assistant)?, i\b"
-    r"|\binsufficient_quota\b|\bmaximum context length\b"
-    r"|^\s*\[?error\]?\s*:|^\s*\{\s*\"error\"|<!doctype html|<html\b|\b(?:502 bad gateway|503 service unavailable)\b"
+    r"|\bas an ai(?: language)? model\b|\bas a large language model\b|\bas an ai(?: assistant)?, i\b"
+    r"|\binsufficient_quota\b|\bmaximum context length is \d"
+    r"|^\s*\[?error\]?\s*:|^\s*\{\s*\"error\"|^\s*(?:<!doctype html|<html\b)"
     r"|^\s*(?:null|none|nan|n/a|undefined|todo|tbd|lorem ipsum.*)\s*\.?\s*$"
-    r"|\brate limit (?:reached|exceeded) for\b|\bincorrect api key provided\b|\b50[0234] internal server error\b"
-    r"|\boverloaded_error\b|\{\s*\"type\"\s*:\s*\"error\"|\bfiltered due to the prompt triggering\b"
-    r"|\bserver is (?:currently )?overloaded\b|(?m:^\s*(?:connection error|request timed out)\.?\s*$)",
+    r"|\bincorrect api key provided\b|\boverloaded_error\b|\{\s*\"type\"\s*:\s*\"error\""
+    r"|\bresponse was filtered due to the prompt\b"
+    # What a person may write about too counts at the beginning of a line, or as the last thing that is said.
+    r"|(?m:^\s*(?:rate limit (?:reached|exceeded)|the server is (?:currently )?overloaded)\b)"
+    r"|(?m:^\s*5\d\d [a-z ]*(?:error|gateway|unavailable)\b)"
+    r"|\b5\d\d (?:internal server error|bad gateway|service unavailable)\W*\Z"
+    r"|(?m:^\s*(?:connection error|request timed out)\.?\s*$)",
     re.IGNORECASE,
 )
-TAG = re.compile(r"</?think>|<\|[^|]{1,40}\|>")  # what the prompt string is made of may not stand in its parts
+TAG = re.compile(
+    r"</?think>|<[|｜][^|｜<>]{1,40}[|｜]>"
+)  # what the prompt string is made of stands in none of its parts
 ADDRESS = re.compile(r"[\w.+-]+@((?:[\w-]+\.)+[A-Za-z]{2,})")
 RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid)$", re.IGNORECASE)  # RFC 2606
 KEYS = re.compile(

@@ -19,7 +19,17 @@ from pathlib import Path
 
 from helpers.artefacts import ROOT
 from helpers.budget import MAX_ANSWER, Budget, Price
-from helpers.calls import Declined, Line, Patience, Unanswered, check_model, litellm_quietly, plain_error
+from helpers.calls import (
+    PREFIX,
+    Declined,
+    Line,
+    Patience,
+    Unanswered,
+    check_model,
+    litellm_quietly,
+    plain_error,
+    route,
+)
 from helpers.chat import END_THINK, THINK, Reply, parse_reply
 from helpers.errors import UserError
 from helpers.model import MAX_NEW_TOKENS, Model
@@ -34,7 +44,6 @@ PROVIDERS = frozenset({
 LOCAL = ("ollama", "ollama_chat", "llamafile", "lm_studio")  # one machine: one reply at a time, which may take minutes
 SLOW = Patience(timeout=600.0, tries=3)
 SEED = 0
-PREFIX = "litellm:"
 OLLAMA = "http://localhost:11434"
 
 
@@ -67,12 +76,6 @@ def _from_hub(name: str) -> bool:
         return isinstance(try_to_load_from_cache(name, "config.json"), str)
     except HFValidationError:
         return False
-
-
-def route(name: str) -> str:
-    """The name as LiteLLM wants it: its `ollama/` flattens a conversation into one prompt of a foreign template."""
-    name = name.removeprefix(PREFIX)
-    return f"ollama_chat/{name.removeprefix('ollama/')}" if name.startswith("ollama/") else name
 
 
 def patience_with(name: str) -> tuple[Patience, int]:

@@ -26,7 +26,8 @@ RULES = {
     "encoding": "traces of a wrong encoding, control characters, a mark of the prompt string",
     "gibberish": "mashed keys, signs without words, a phrase in a loop",
     "personas": "not the six personas in relay order, or two of them with one thought",
-    "moments": "friction moments that are no exact part of a thought, too few, many or long, or in a control's answer",
+    "moments": "friction moments that are no exact part of a thought, too few or too many,"
+    " too short or too long, or in a control's answer",
     "gold": "gold of another shape than its kind has, or one that the record's own answer does not meet",
     "refusals": "a refusal where nothing is to be refused",
     "errors": "an error message saved as if it were a reply",

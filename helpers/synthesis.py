@@ -25,7 +25,7 @@ from helpers.journal import Journal, Shelf, alone, beside
 from helpers.personas import PERSONAS, PROMPT_VERSION, STEPS, fingerprint, messages
 from helpers.prose import mask
 from helpers.relay import Run
-from helpers.remote import patience_with, route
+from helpers.remote import patience_with
 from helpers.scale import ROOT
 from helpers.sources import pocket_scenarios, read_scenarios
 
@@ -82,7 +82,7 @@ def synthesise(
         raise UserError("--concurrency and --count must be 1 or more.")
     for option, cap in (("--max-cost", max_cost), ("--max-tokens", max_tokens)):
         if cap is not None and not 0 < cap < math.inf:
-            raise UserError(f"{option} must be more than 0; without it there is no cap.")
+            raise UserError(f"{option} must be a number above 0; without it there is no cap.")
     out = out or default_out(scenarios)
 
     def source() -> Iterator[Dialogue]:
@@ -121,8 +121,8 @@ def provider(model: str) -> tuple[str, local_provider.Book | None, Price | None]
     if model == local_provider.NAME:
         name, book = f"{model}/relay", local_provider.register()
     else:
-        name, book = route(model), None
-        check_model(name)
+        check_model(model)
+        name, book = model, None
     return name, book, price_of(name)
 
 

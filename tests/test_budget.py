@@ -64,7 +64,9 @@ def test_the_price_is_that_of_the_list_and_nothing_is_made_up():
     assert price_of("openai/nobody-knows-this") is None
 
 
-@pytest.mark.parametrize("model", ["dashscope/qwen-flash", "perplexity/sonar", "gigachat/GigaChat-2"])
+@pytest.mark.parametrize(
+    "model", ["dashscope/qwen-flash", "perplexity/sonar", "openai/gpt-4o-search-preview", "gigachat/GigaChat-2"]
+)
 def test_where_calls_are_not_paid_for_by_the_token_there_is_no_price(model):
     """By tiers, by the search, or with a 0 that nobody filled in: a cap on money could not hold."""
     assert price_of(model) is None

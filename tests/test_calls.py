@@ -138,7 +138,7 @@ def test_what_no_patience_can_mend_is_one_line_at_once(status, model, words, mon
     (error,), server, _ = ask(lambda r, n: Reply(f"bad key {KEY}", status=status), monkeypatch, model)
     assert isinstance(error, UserError)
     assert words in str(error) and "\n" not in str(error)
-    assert sum("max_tokens" in request or "prompt" in request for request in server.requests) == 1
+    assert sum("messages" in request for request in server.requests) == 1
 
 
 def test_a_prompt_that_the_server_declines_is_declined_alone(monkeypatch):

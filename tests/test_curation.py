@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from salad import METADATA, salad, salad_set
 
 from helpers import __main__ as cli
-from helpers import curation, schema
+from helpers import curation, lint, schema
 from helpers.dialogue import FLAVOURS, KINDS, from_json, to_json
 from helpers.errors import UserError
 from helpers.scale import ROOT
@@ -88,7 +88,7 @@ def near_twin(record):
 
 
 def in_sentences(thought):
-    return " ".join(word.strip(".?") + "." for word in thought.split()[:10])
+    return " ".join(word.strip(".?").capitalize() + "." for word in thought.split()[:10])
 
 
 def one_word(record):
@@ -170,6 +170,19 @@ FAULTS = {
     "a pair of its own": (1, change("pair_id", "alone"), {"pairs"}),
 }  # fmt: skip
 MATES_TOO = {"a pair of its own": {(2, "pairs")}}
+
+
+@pytest.mark.parametrize(
+    ("thought", "count"),
+    [
+        ("Mr. Smith of St. Ives left at 3 p.m. and came back.", 1),
+        ("J. R. R. Tolkien wrote it, e.g. in the evening.", 1),
+        ("1. First do this. 2. Then that.", 2),
+        ('Is it so? She wonders. "Well..." Hm.', 4),
+    ],
+)
+def test_an_abbreviation_ends_no_sentence(thought, count):
+    assert len(lint.SENTENCE_END.findall(thought)) == count
 
 
 @pytest.mark.parametrize("sort", FAULTS)

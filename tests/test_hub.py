@@ -98,11 +98,14 @@ def received(stand_in) -> dict[str, bytes]:
 @pytest.mark.slow
 def test_a_set_that_is_public_already_is_not_sent_to_as_if_it_were_private(stand_in):
     stand_in.is_private = False
-    with pytest.raises(UserError, match="is public already"):
+    with pytest.raises(UserError, match="there already, and public"):
         hub.publish_dataset("me/friction", send=True, report=lambda line: None)
     assert not [path for path, _ in stand_in.requests if "/commit/" in path]
     hub.publish_dataset("me/friction", send=True, public=True, report=lambda line: None)
     assert received(stand_in)
+    stand_in.is_private = True
+    with pytest.raises(UserError, match="there already, and private"):
+        hub.publish_dataset("me/friction", send=True, public=True, report=lambda line: None)
 
 
 @pytest.mark.parametrize("name", ["me/fri ction", "a/b/c", "me/", "friction"])
@@ -112,7 +115,7 @@ def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_else(name)
 
 
 @pytest.mark.slow
-def test_a_key_in_the_card_or_a_schema_stops_it(copy):
+def test_a_key_in_a_schema_stops_it(copy):
     path = copy / "plain.schema.json"
     path.write_text(path.read_text(encoding="utf-8") + "sk-proj-" + "aB3dE6gH" * 5, encoding="utf-8")
     with pytest.raises(UserError, match="holds what looks like a key"):

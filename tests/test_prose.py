@@ -4,7 +4,7 @@ import random
 import pytest
 from salad import salad
 
-from helpers import prose
+from helpers import chat, prose
 from helpers.prose import Index
 
 MADE_UP_KEY = "sk-" + "Zq7RtW2xLm9Kp4Vb8Nc3"
@@ -36,6 +36,12 @@ def test_an_error_saved_as_text_is_found(text):
     assert prose.error(text).startswith("is an error")
 
 
+@pytest.mark.parametrize("mark", [chat.THINK, chat.END_THINK, chat.USER, chat.EOS, "<|im_end|>"])
+def test_a_mark_of_the_prompt_string_is_found(mark):
+    assert prose.tagged(f"So it is. {mark} And on.") == f"holds the tag {mark}"
+    assert prose.tagged("a < b, x | y, <html>") == ""
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -43,6 +49,11 @@ def test_an_error_saved_as_text_is_found(text):
         "A traceback names the line.",
         "Nothing went wrong.",
         "Your router says Connection error. Turn it off.",
+        "A violin is not as loud as a large model of it.",
+        "If the server is overloaded, add another.",
+        "A 500 Internal Server Error means that the fault is theirs.",
+        'Put <html lang="en"> at the top.',
+        "The maximum context length of GPT-2 is small.",
     ],
 )
 def test_talk_of_errors_is_none(text):

@@ -463,7 +463,7 @@ class Dialect(StandIn):
 
     def __init__(self, speech):
         self.speech = speech
-        super().__init__(self.said)
+        super().__init__(self.said, latency=0.05)
 
     @staticmethod
     def said(request, number):

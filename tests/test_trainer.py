@@ -9,9 +9,10 @@ import tiny
 
 from helpers import chat
 from helpers.errors import UserError
+from helpers.natural_report import computes_in_bfloat16
 from helpers.rows import as_rows, split_pairs
 from helpers.scenarios import pairs
-from helpers.trainer import build, cpu_dtype, engine_of, import_unsloth, layers
+from helpers.trainer import build, engine_of, import_unsloth, layers
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_layers_below_the_first_one_stay_as_they_are(scale):
 def test_in_bfloat16_the_loss_is_that_of_float32_and_lora_learns_in_float32(scale, dialogues, tmp_path):
     import torch
 
-    if cpu_dtype() != "bfloat16":
+    if not computes_in_bfloat16():
         pytest.skip("this CPU has no instructions for bfloat16, so nothing is trained in it")
     losses = {}
     for dtype in ("float32", "bfloat16"):
