@@ -42,9 +42,7 @@ ERROR = re.compile(
     r"|(?m:^\s*(?:connection error|request timed out)\.?\s*$)",
     re.IGNORECASE,
 )
-TAG = re.compile(
-    r"</?think>|<[|｜][^|｜<>]{1,40}[|｜]>"
-)  # what the prompt string is made of stands in none of its parts
+TAG = re.compile(r"</?think>|<[|｜][^|｜<>]{1,40}[|｜]>")  # the prompt string is made of these: no part may hold one
 ADDRESS = re.compile(r"[\w.+-]+@((?:[\w-]+\.)+[A-Za-z]{2,})")
 RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid)$", re.IGNORECASE)  # RFC 2606
 KEYS = re.compile(
