@@ -29,9 +29,8 @@ def split_pairs(dialogues: Sequence[Dialogue], seed: int, at_most: int = 200) ->
     """(training, validation): a tenth of the pairs is held back, a trigger always together with its control.
 
     Drawn from all pairs at once, and at most so many; `curation.split` takes a share of every kind, by hash, and keeps
-    pairs with a common control together. At scale pocket one in six of those held back is trained on as well, most of them
-    rehearsed questions, which blurs
-    the loss that stops a training early, and no number of a report.
+    pairs with a common control together. At scale pocket one in six of those held back is trained on as well, most of
+    them rehearsed questions: that blurs the loss that stops a training early, and no number of a report.
     What ships was trained on this draw: another one would train another adapter.
     """
     names = sorted({d.pair_id for d in dialogues})
