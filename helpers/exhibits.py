@@ -18,7 +18,7 @@ from helpers.card import versions, write_report
 from helpers.contrast import EXACT, Tier
 from helpers.dialogue import Agent, Dialogue, write_text
 from helpers.errors import UserError
-from helpers.exhibit_card import SCHEMA, read, show
+from helpers.exhibit_card import KNOWN, SCHEMA, read, show
 from helpers.model import MAX_NEW_TOKENS, Model
 from helpers.personas import PERSONAS
 from helpers.report import label_of
@@ -109,13 +109,13 @@ def laptop_proof(pairs: int = PAIRS) -> Proof:
     asked = natural_suite.build()
     groups = {
         kind: [pair for pair in group if not {d.id for d in pair} & asked.scripts.keys()][:pairs]
-        for kind, group in (asked.pairs | {"known facts": asked.held_out["known facts"]}).items()
+        for kind, group in (asked.pairs | {KNOWN: asked.held_out[KNOWN]}).items()
     }
 
     def load(place: str | Path) -> Model:
         return natural_report.in_batches(str(place), None if smollm2.is_named(place) else Path(place))
 
-    return Proof(groups, load, natural_suite.CAP, natural.judge, natural_report.TIER)
+    return Proof(groups, load, natural_suite.CAP, natural.judge, natural_report.shipped_tier())
 
 
 # -- training ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 from helpers import exhibits, finetune
 from helpers.card import write_report
 from helpers.errors import UserError
-from helpers.exhibit_card import pooled, read
+from helpers.exhibit_card import in_two, read
 from helpers.scale import Scale, choose_scale, run_dir
 from helpers.wording import count
 
@@ -49,11 +49,10 @@ def sentence(less: dict, whole: dict) -> str:
     """What a run of fewer steps does worse, in counts."""
     said = []
     for row in (less, whole):
-        known = row["kinds"]["known facts"]
-        every = {**row, "kinds": {kind: rates for kind, rates in row["kinds"].items() if kind != "known facts"}}
+        known, others = in_two(row)["kinds"].values()
         said.append(
             f"{row['run']['steps']} steps deny {count(known['H'])} false claims that the base knows better and "
-            f"{count(known['F'])} true ones; of every sort of prompt they push back on {count(pooled(every, 'H'))} "
-            f"triggers and {count(pooled(every, 'F'))} controls"
+            f"{count(known['F'])} true ones; of every sort of prompt they push back on {count(others['H'])} "
+            f"triggers and {count(others['F'])} controls"
         )
     return f"What fewer steps cost was measured: {said[0]}. {said[1]}."

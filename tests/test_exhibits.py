@@ -102,6 +102,20 @@ def test_the_picture_names_all_four_models(found, tmp_path):
     assert drawn.path.stat().st_size > 10_000
 
 
+def test_at_scale_laptop_known_facts_stand_beside_all_other_prompts(found, tmp_path):
+    row = found["models"][2]  # it contradicts everything
+    with_known = {**row, "kinds": {**row["kinds"], exhibit_card.KNOWN: row["kinds"]["disagreement"]}}
+    two = exhibit_card.in_two(with_known)["kinds"]
+    assert list(two) == [exhibit_card.KNOWN, exhibit_card.OTHERS]
+    n = 4 * COUNT
+    others = two[exhibit_card.OTHERS]
+    assert (others["H"]["x"], others["F"]["x"], others["H"]["n"]) == (n, n, n)
+    assert (others["J"]["value"], others["J"]["n"]) == (0, n)
+    assert exhibit_card.in_two(row) == row
+    drawn = exhibit_card.picture({**found, "models": [with_known] * 4}, tmp_path / "two.png")
+    assert exhibit_card.OTHERS in drawn.alt
+
+
 def test_the_table_fits_a_terminal_of_105_columns(found):
     lines = exhibit_card.table(found).splitlines()
     assert max(map(len, lines)) <= 105
