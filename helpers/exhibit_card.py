@@ -85,9 +85,9 @@ def sentences(found: dict) -> list[str]:
     _, tuned, *others = found["models"]
     said = [f"With controls and reasoning it {_does(tuned)}."]
     said += [f"The same without {row['left_out']} {_does(row)}: {_learned(row, tuned)}." for row in others]
-    precisions = [_precision(row) for row in (tuned, *others)]
-    if len(set(precisions)) > 1:
-        said.append(f"By machine, they were trained in {', '.join(precisions)}.")
+    precisions = {row["name"]: _precision(row) for row in (tuned, *others)}
+    if len(set(precisions.values())) > 1:  # what a CPU is faster in
+        said.append(f"Trained in: {', '.join(f'{name} {dtype}' for name, dtype in precisions.items())}.")
     return said
 
 

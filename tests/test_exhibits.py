@@ -90,6 +90,14 @@ def test_the_sentences_hold_the_counts_and_name_what_was_missed(found):
     ]
 
 
+def test_where_they_were_trained_in_different_precision_it_is_said(found):
+    runs = [None, *({"scale": {"dtype": dtype}} for dtype in ("bfloat16", "float32", "float32"))]
+    models = [{**model, "run": run} for model, run in zip(found["models"], runs, strict=True)]
+    said = exhibit_card.sentences({**found, "models": models})
+    assert said[-1] == "Trained in: tuned bfloat16, no controls float32, no reasoning float32."
+    assert len(exhibit_card.sentences(found)) == 3
+
+
 def test_a_difference_that_the_intervals_do_not_show_is_not_called_one(found):
     tuned = found["models"][1]
     alike = found | {"models": [*found["models"][:3], {**tuned, "name": "no reasoning", "left_out": "the reasoning"}]}
