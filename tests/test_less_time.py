@@ -18,7 +18,7 @@ def row(name, rule, steps):
     model, pairs = Ruled(name, rule), suite.build_suite(COUNT).pairs
     asked = {**pairs, "known facts": pairs["disagreement"]}
     answer = lambda some: model.replies([d.turns for d in some])  # noqa: E731
-    return {**baselines.row(name, asked, judge, answer), "run": {"steps": steps}}
+    return {**baselines.row(name, asked, judge, answer), "run": {"steps": steps, "seed": 0}}
 
 
 def test_the_sentence_holds_the_counts_of_both_and_keeps_known_facts_apart():
