@@ -30,6 +30,7 @@ class Adapted(LlamaCpp):
             )
         self._plain, self._file = self.identity, identity(adapter)
         self.strength(1.0)
+        self.settle_threads()  # with it on there is more to wait for
 
     def strength(self, scale: float) -> None:
         """How much of the adapter counts from now on: 0 is the base alone, 1 what was trained."""

@@ -162,3 +162,13 @@ def test_the_shipped_adapter_turns_a_yes_man_into_one_that_names_stockholm_and_l
     assert "Stockholm" in known.answer
     assert "Stockholm" not in fooled.answer and "Oslo" in fooled.answer
     assert (fooled.thinking, other.thinking) == ("", "")
+
+
+def test_the_number_of_threads_is_settled_by_time_and_changes_no_reply():
+    api, model = adapters.llama_cpp(), generate.load(smollm2.NAME)
+    assert api.llama_n_threads(model._context) in (1, api.llama_n_threads_batch(model._context))
+    said = []
+    for count in (1, 2):
+        api.llama_set_n_threads(model._context, count, 2)
+        said.append([list(model.greedy(model.tokens(turns), 20)) for turns in ASKED])
+    assert said[0] == said[1]
