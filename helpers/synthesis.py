@@ -18,7 +18,7 @@ from pathlib import Path
 
 from helpers import local_provider
 from helpers.budget import REPLY, THOUGHT, Budget, Meter, Price, price_of, usual_prompt
-from helpers.calls import Line, Patience, check_model
+from helpers.calls import Line, Patience, check_model, route
 from helpers.dialogue import Dialogue, write_dialogues
 from helpers.errors import UserError
 from helpers.journal import Journal, Shelf, alone, beside
@@ -123,7 +123,7 @@ def provider(model: str) -> tuple[str, local_provider.Book | None, Price | None]
     else:
         check_model(model)
         name, book = model, None
-    return name, book, price_of(name)
+    return name, book, price_of(route(name))
 
 
 def survey(scenarios: Iterable[Dialogue], prompts: int, offline: bool) -> Plan:
