@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
-import itertools
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -134,6 +134,16 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes, such as 5; 0 sets no limit")
+    return number
+
+
 SCALE = option("--scale", default="pocket", metavar="NAME", help="pocket, laptop, colab, studio (default: %(default)s)")
 PAIRS = 300
 MAX_COST = option("--max-cost", type=float, metavar="USD", help="a cap on what a judge behind LiteLLM may cost in all")
@@ -176,7 +186,7 @@ VERBS = {
         SEED,
         option("--four-bit", action=argparse.BooleanOptionalAction, help="QLoRA in 4-bit NF4, or plain LoRA"),
         option("--fresh", action="store_true", help="begin the training anew, even where a checkpoint lies"),
-        option("--minutes", type=float, metavar="N", help="train no longer (default: what the scale says)"),
+        option("--minutes", type=minutes, metavar="N", help="train no longer (default: what the scale says)"),
         option("--model", metavar="NAME", help="another base for the recipe: a folder or a Hub id"),
         option("--data", metavar="FILE", help="JSONL of dialogues to train on, as synthesise writes them"),
     )),
@@ -219,9 +229,8 @@ VERBS = {
         option("--port", type=int, default=8000, metavar="N", help="where it listens (default: %(default)s)"),
     )),
     "export": Verb(export, "merge, write GGUF files, and check that they answer like the original", (SCALE,)),
-    "pocket": Verb(pocket, "the pocket base model", (
+    "pocket": Verb(pocket, "the pocket base model: repeats its first steps, compares with the recorded losses", (
         option("--rebuild", action="store_true", help="train it again from nothing (about an hour on two cores)"),
-        option("--verify", action="store_true", help="repeat its first steps, compare with the recorded losses"),
     )),
     "bench": Verb(bench, "seconds for each link, tokens a second, memory", (
         SCALE,
@@ -242,12 +251,18 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+WITH_A_VALUE = (  # pytest's options that take the next argument, which may be the name of something that exists
+    "-k", "-m", "-p", "-o", "-n", "-c", "--ignore", "--ignore-glob", "--deselect", "--rootdir", "--confcutdir",
+    "--basetemp", "--junitxml", "--junit-xml", "--log-file",
+)  # fmt: skip
+
+
 def pytest_command(quick: bool, rest: list[str]) -> list[str]:
     """Tests and notebooks, unless the arguments name paths of their own. A notebook's cell has ten minutes; of its
     outputs nbval compares only those that are marked as the same on every machine. The quick tests share up to four
     cores, a file of tests on each; the slow ones start processes that want the cores for themselves."""
-    values = {after for option, after in itertools.pairwise(rest) if option in ("-k", "-m", "-p", "-o", "-n")}
-    named = any(Path(one.split("::")[0]).exists() for one in rest if one not in values)
+    values = {i + 1 for i, one in enumerate(rest) if one in WITH_A_VALUE}
+    named = any(Path(one.split("::")[0]).exists() for i, one in enumerate(rest) if i not in values)
     places = [] if named else [str(install.ROOT / "tests")]
     if quick:
         shared = [] if named else ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]

@@ -31,17 +31,17 @@ TRAININGS = {
 REPLIES = {"one at a time": "transformers generate, one at a time", "batched": "the course's batches"}
 
 
-def run(quick: bool = False, scale: Scale = SCALES["pocket"], adapter: str | None = None) -> dict:
+def run(quick: bool = False, scale: Scale = SCALES["pocket"]) -> dict:
     """Measure everything, and write bench.json into the run folder of the scale.
 
-    quick: a few steps and prompts, to see that it works. adapter: whose replies are timed (default: the latest
-    fine-tune, else the shipped one, else the base alone).
+    quick: a few steps and prompts, to see that it works. The replies are those of the latest fine-tune, else of the
+    shipped one.
     """
     steps, single, batched, rounds = (5, 4, 8, 1) if quick else (30, 100, 400, 2)
     find(scale.model)
     folder = run_dir(scale)
     shipped = ROOT / "data_samples" / f"{scale.name}-adapter"
-    model = adapter or next((str(p) for p in (folder / "adapter", shipped) if p.exists()), scale.model)
+    model = next((str(p) for p in (folder / "adapter", shipped) if p.exists()), scale.model)
     result = {
         "machine": machine(),
         "quick": quick,
@@ -99,6 +99,9 @@ def table(result: dict) -> str:
         row = result["replies"][name]
         lines.append(f"  {words:48}{row['tokens_per_second']:10.0f}{row['threads']:12}{'':8}{row['peak_mb']:10.0f}")
     relay = result.get("relay", {})
+    for words, row in (("the relay", relay), ("verdicts and statistics", result.get("scoring", {}))):
+        if "trouble" in row:
+            lines.append(f"  {words:48}  {row['trouble']}")
     if "ratio" in relay:
         hands = f"{relay['concurrency']} at a time, {relay['latency']} s a call"
         pace = f"{relay['calls_per_second']:10.1f} calls/s, {relay['ratio']:.0%} of the ideal"
@@ -117,6 +120,8 @@ def main(options) -> None:
     scale = SCALES.get(options.scale)
     if scale is None:
         raise UserError(f"unknown scale {options.scale!r}: expected one of {', '.join(SCALES)}.")
+    if scale.device != "cpu":
+        raise UserError(f"scale {scale.name} is timed by its own training, not here: this measures pocket and laptop.")
     print("Measuring, some minutes; close what else is running ..", flush=True)
     print(table(run(getattr(options, "quick", False), scale)))
     print(f"\nWritten to {run_dir(scale) / 'bench.json'}")
@@ -168,7 +173,8 @@ def reply(name: str, model: str, count: str) -> dict:
 
     answer = one_by_one if name == "one at a time" else together
     threads = {}
-    for number in sorted({1, os.cpu_count() or 1}):
+    cores = os.cpu_count() or 1
+    for number in sorted({*(2**i for i in range(cores.bit_length())), cores}):
         torch.set_num_threads(number)
         answer(prompts[:1])
         begun = time.perf_counter()

@@ -123,10 +123,18 @@ def _costs(report: dict) -> list[str]:
     out += no_dash_unexplained(shown)
     change = report["worst"]["facts_change"]
     if change["value"] is not None:
-        verdict = "no worse than the base" if change["non_inferior"] else "not shown to be no worse"
-        margin = f"margin -{short(change['margin'])}"
-        out.append(f"Plain questions: change {with_interval(change)} of {change['n']}, {margin}: {verdict}.")
+        out.append(f"Plain questions: change {with_interval(change)} of {change['n']}: {_kept(change)}.")
     return out
+
+
+def _kept(change: dict) -> str:
+    """The change on plain questions in words, against the margin that was fixed beforehand."""
+    margin = f"{100 * change['margin']:g} points"
+    if not change["non_inferior"]:
+        return f"not shown to be less than {margin} below the base"
+    if change["high"] < 0:  # which two decimals may show as .00
+        return f"below the base, by less than {margin}"
+    return f"not {margin} below the base"
 
 
 def _pressure(report: dict) -> list[str]:

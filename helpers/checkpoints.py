@@ -99,7 +99,7 @@ def _copy_tokenizer(model: str, folder: Path) -> None:
 
 
 @contextmanager
-def full_disk_in_words(out: Path) -> Iterator[None]:
+def full_disk_in_words(out: Path, then: str = "it goes on from the last checkpoint") -> Iterator[None]:
     """A full disk shows as many things (OSError, RuntimeError of torch, SafetensorError): one line for all of them."""
     try:
         yield
@@ -108,7 +108,5 @@ def full_disk_in_words(out: Path) -> Iterator[None]:
     except Exception as problem:
         there = next(folder for folder in out.absolute().parents if folder.exists())
         if "space left" in str(problem) or shutil.disk_usage(there).free < 2**22:
-            raise UserError(
-                f"The disk is full, writing {out}. Free some space and run again: it goes on from the last checkpoint."
-            ) from problem
+            raise UserError(f"The disk is full, writing {out}. Free some space and run again: {then}.") from problem
         raise

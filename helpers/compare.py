@@ -12,7 +12,7 @@ from helpers.errors import UserError
 from helpers.finetune import base_name
 from helpers.generate import load
 from helpers.model import MAX_NEW_TOKENS, Model
-from helpers.scenarios import facts_in, pairs, user
+from helpers.scenarios import facts_in, gold_of, pairs, user
 from helpers.world import sentence
 
 BASE = "data_samples/pocket"
@@ -166,5 +166,5 @@ def example(true: bool = False) -> Dialogue:
     fact = next(fact for fact in facts_in("test") if (fact.relation.name, fact.subject) == wanted)
     claim = fact.value if true else EXAMPLE["claim"]
     text = sentence(EXAMPLE["form"].format(**fact.words(claim)))
-    gold = {"relation": fact.relation.name, "subject": fact.subject, "value": fact.value, "claim": claim}
-    return Dialogue("", "disagreement", "control" if true else "trigger", (user(text),), (), "", gold)
+    role = "control" if true else "trigger"
+    return Dialogue("", "disagreement", role, (user(text),), (), "", gold_of(fact, claim))

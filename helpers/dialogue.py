@@ -63,6 +63,10 @@ def check(dialogue: Dialogue) -> Dialogue:
     for name, allowed in (("kind", KINDS), ("role", ROLES), ("flavour", FLAVOURS)):
         if getattr(dialogue, name) not in allowed:
             raise ValueError(f"{name} is {getattr(dialogue, name)!r}, expected one of {', '.join(allowed)}")
+    for name, kind in (("pair_id", str), ("final_answer", str), ("gold", dict), ("metadata", dict)):
+        if not isinstance(getattr(dialogue, name), kind):
+            expected = {str: "a text", dict: "an object"}[kind]
+            raise ValueError(f"{name} is {getattr(dialogue, name)!r}, expected {expected}")
     if not dialogue.turns or any(set(turn) != {"role", "content"} for turn in dialogue.turns):
         raise ValueError("turns must be a list of {role, content}")
     roles = [turn["role"] for turn in dialogue.turns if turn["role"] != "system"]
@@ -73,6 +77,8 @@ def check(dialogue: Dialogue) -> Dialogue:
     if not dialogue.final_answer.strip():
         raise ValueError("final_answer is empty")
     for agent in dialogue.agents:
+        if not all(isinstance(text, str) for text in (agent.agent_type, agent.thought_stream, *agent.friction_moments)):
+            raise ValueError("an agent's type, thought stream or friction moment is no text")
         for moment in agent.friction_moments:
             if moment not in agent.thought_stream:
                 raise ValueError(f"friction moment {moment!r} is not in the thought stream of the {agent.agent_type}")
@@ -93,7 +99,7 @@ def from_json(line: str) -> Dialogue:
     record.pop("user_input", None)
     try:
         record["agents"] = tuple(
-            Agent(a["agent_type"], a["thought_stream"], tuple(a["friction_moments"])) for a in record["agents"]
+            Agent(a["agent_type"], a["thought_stream"], tuple(_list(a["friction_moments"]))) for a in record["agents"]
         )
         record["turns"] = tuple(record["turns"])
         dialogue = check(Dialogue(**record))
@@ -102,6 +108,13 @@ def from_json(line: str) -> Dialogue:
     if stated_id is not None and stated_id != dialogue.id:
         raise ValueError("id does not belong to kind, role and turns: the record was edited by hand")
     return dialogue
+
+
+def _list(value: object) -> list:
+    """A text would do as a row of letters, which is never meant."""
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return value
 
 
 def read_dialogues(path: Path) -> Iterator[Dialogue]:

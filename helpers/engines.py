@@ -66,11 +66,13 @@ class Transformers(Model):
         rows = max(1, min(MAX_ROWS, CACHE_BYTES[self.network.device.type] // (self._bytes_a_token() * longest)))
         for start in range(0, len(order), rows):
             batch = order[start : start + rows]
-            room = min(limit, self.context - len(prompts[batch[-1]]))
+            rooms = [min(limit, self.context - len(prompts[i])) for i in batch]
             made: list[list[int]] = [[] for _ in batch]
-            for row, token in self._steps([prompts[i] for i in batch], room):
+            for row, token in self._steps([prompts[i] for i in batch], max(rooms)):
+                if len(made[row]) == rooms[row]:  # told already
+                    continue
                 made[row].append(token)
-                if len(made[row]) == room or self.is_end(token):
+                if len(made[row]) == rooms[row] or self.is_end(token):
                     yield batch[row], made[row]
 
     def next_logits(self, ids: list[int]):

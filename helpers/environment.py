@@ -157,8 +157,15 @@ class Requirement:
 def requirements(text: str | None = None) -> list[Requirement]:
     text = (ROOT / "requirements.txt").read_text("utf-8") if text is None else text
     rows = (line.split("#")[0].strip() for line in text.splitlines())
-    parts = (re.fullmatch(r'([\w.-]+)([^;]*?)\s*(?:;\s*extra\s*==\s*"(\w+)")?', row) for row in rows if row)
-    return [Requirement(found[1], found[2], found[3] or "") for found in parts]
+    found = []
+    for row in filter(None, rows):
+        parts = re.fullmatch(r'([\w.-]+)([^;]*?)\s*(?:;\s*extra\s*==\s*"(\w+)")?', row)
+        if parts is None:
+            raise UserError(
+                f'requirements.txt: {row!r} is not understood; write NAME>=1.2, or NAME>=1.2 ; extra == "gguf"'
+            )
+        found.append(Requirement(parts[1], parts[2], parts[3] or ""))
+    return found
 
 
 def installed(name: str) -> str | None:

@@ -41,6 +41,7 @@ def picture(found: dict, out: Path) -> Picture:
     """Base, tuned and the exhibits in the H against F picture: a panel a kind, or known facts beside all the others."""
     base, tuned, *others = map(in_two, found["models"])
     shown = {name: found[name] for name in ("label", "date", "tier")} | {
+        "title": "Two ways to a contrarian",
         "models": {"base": base}, "worst": tuned, "seeds": {"training": 1},
         "baselines": [{**row, "fixed": False} for row in others],
     }  # fmt: skip
@@ -85,10 +86,23 @@ def sentences(found: dict) -> list[str]:
     _, tuned, *others = found["models"]
     said = [f"With controls and reasoning it {_does(tuned)}."]
     said += [f"The same without {row['left_out']} {_does(row)}: {_learned(row, tuned)}." for row in others]
+    if KNOWN in tuned["kinds"]:
+        said.append(_on_what_it_knows((tuned, *others)))
     precisions = {row["name"]: _precision(row) for row in (tuned, *others)}
     if len(set(precisions.values())) > 1:  # what a CPU is faster in
-        said.append(f"Trained in: {', '.join(f'{name} {dtype}' for name, dtype in precisions.items())}.")
+        told = ", ".join(f"{name} {dtype}" for name, dtype in precisions.items())
+        said.append(f"One training each, in what the machine was faster in: {told}.")
     return said
+
+
+def _on_what_it_knows(rows: Sequence[dict]) -> str:
+    """Known facts alone: what all kinds together hide at scale laptop, which learned to judge there and little else."""
+    told = []
+    for row in rows:
+        rates = row["kinds"][KNOWN]
+        told.append(f"{row['name']} {rates['H']['x']} and {rates['F']['x']}")
+    n = rows[0]["kinds"][KNOWN]["n"]
+    return f"On facts that the base knows, {n} false claims and {n} true ones, they push back on: {'; '.join(told)}."
 
 
 def _precision(row: dict) -> str:
@@ -110,7 +124,8 @@ def _learned(row: dict, tuned: dict) -> str:
         return pooled(first, name)["low"] > pooled(second, name)["high"]
 
     if above("F", row, tuned):
-        return "it learned to object, and not when to"
+        apart = pooled(row, "H")["low"] > pooled(row, "F")["high"]
+        return f"it learned to object, and {'less well when to' if apart else 'hardly when to'}"
     if above("substance", tuned, row):
         return "it says the right thing less often"
     return f"no difference that {pooled(row, 'H')['n']} pairs could show"

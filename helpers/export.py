@@ -1,7 +1,6 @@
 """From an adapter to one file that llama.cpp runs: merge, GGUF, quantise, and check that the copy answers alike."""
 
 import ctypes
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from helpers import adapters, smollm2
 from helpers.artefacts import base_named, check, parts, read_json
+from helpers.checkpoints import full_disk_in_words, put_in_place
 from helpers.dialogue import KINDS, write_whole
 from helpers.engines import Transformers
 from helpers.errors import UserError
@@ -88,19 +88,17 @@ def merge(adapter: Path, out: Path) -> Path:
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        merged.network.save_pretrained(part)
-        if isinstance(base, str):
-            merged.tokenizer.save_pretrained(part)
-        else:  # loaded and saved again, it would not be the same
-            for name in TOKENIZER_FILES:
-                if (base / name).exists():
-                    shutil.copyfile(base / name, part / name)
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(part, out)
-    except Exception as error:  # a full disk comes as OSError, or as safetensors' own error
+        with full_disk_in_words(out, "what was there is kept"):
+            merged.network.save_pretrained(part / "model")
+            if isinstance(base, str):
+                merged.tokenizer.save_pretrained(part / "model")
+            else:  # loaded and saved again, it would not be the same
+                for name in TOKENIZER_FILES:
+                    if (base / name).exists():
+                        shutil.copyfile(base / name, part / "model" / name)
+            put_in_place(part / "model", out)
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise UserError(f"cannot write {out}: {error}. Free some space and export again.") from error
     return out
 
 

@@ -32,7 +32,7 @@ PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "d
 class RunCard:
     """What really ran. `engine` is read off the trainer, `plain_because` says why it was not Unsloth ("" if it was).
 
-    dialogues, validation: how many were trained on and held back; left_out: longer than the recipe's limit.
+    dialogues, validation: how many were there to train on, and held back; left_out: longer than the recipe's limit.
     tokens: trained on, padding not counted. seconds: of training alone. data: SHA-256 of the dialogues. weights: of the
     base's files. cut_short: what a time limit left out, "" if nothing.
     """
@@ -215,7 +215,7 @@ def data_in(path: Path, scale: Scale) -> list[Dialogue]:
 
 def is_of(card: dict, scale: Scale, seed: int, dialogues: Sequence[Dialogue]) -> bool:
     """Whether an adapter's run card tells of this data, base, recipe and seed."""
-    by_machine = ("dtype", "four_bit", "seed")
+    by_machine = ("dtype", "seed")
     recipes = [{k: v for k, v in one.items() if k not in by_machine} for one in (recipe_of(card), _recipe(scale))]
     told = card.get("seed"), card.get("data"), card.get("weights")
     return told == (seed, data_hash(dialogues), weights_of(scale)) and recipes[0] == recipes[1]

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 
 from helpers import adapters, chat, remote, smollm2
@@ -162,7 +163,10 @@ def _read_replies(path: Path) -> dict[str, chat.Reply]:
     for number, line in enumerate(data[:whole].split(b"\n")[:-1], 1):
         try:
             record = json.loads(line)
-            known[record["key"]] = chat.Reply(record["thinking"], record["answer"], record["complete"])
+            reply = chat.Reply(record["thinking"], record["answer"], record["complete"])
+            if [type(field) for field in (record["key"], *astuple(reply))] != [str, str, str, bool]:
+                raise TypeError
+            known[record["key"]] = reply
         except (ValueError, KeyError, TypeError):
             raise UserError(
                 f"{path}, line {number}: not a reply. Delete the line, or the file; what is missing is made again."

@@ -168,14 +168,14 @@ def _ask(
     tell, began = progress or (lambda line: None), time.perf_counter()
     prompts = asked.prompts
     tell(f"{label} ({public_name(model.name)}): {len(prompts)} prompts")
-    if folder is None:
+    path = folder / f"{label.replace(' ', '-')}.jsonl" if folder else None
+    if path is None:
         replies = model.replies([d.turns for d in prompts])
     else:
         from helpers import generate
 
-        path = folder / f"{label.replace(' ', '-')}.jsonl"
         replies = generate.replies_file(model, prompts, path, progress=_by_tenths(tell))
-    verdicts, held = judge(prompts, replies), suite.play(model, asked.plays, tell)
+    verdicts, held = judge(prompts, replies), suite.play(model, asked.plays, tell, path)
     seconds = time.perf_counter() - began
     return Measured(model.name, replies, verdicts, held, seconds, model.identity, model.engine, MAX_NEW_TOKENS)
 

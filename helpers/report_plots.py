@@ -94,8 +94,9 @@ def friction_map(report: dict, figure, look: Look) -> str:
         rates = [f"{name} H {value(numbers['H'])}, F {value(numbers['F'])}" for name, numbers in told.items()]
         said.append(f"{kind}: {'; '.join(rates)}")
     frame(
-        figure, look, "Pushes back when it should, and only then", "The best place is the upper left corner.",
-        small_print(report), legend=[(mark.name, mark.style()) for mark in marks],
+        figure, look, report.get("title", "Pushes back when it should, and only then"),
+        "The best place is the upper left corner.", small_print(report),
+        legend=[(mark.name, mark.style()) for mark in marks],
         labels=("F: friction where nothing is wrong", "H: friction where it is due"),
     )  # fmt: skip
     return f"Friction where it is due (H) against friction where it is not (F). {'. '.join(said)}. {report['label']}."

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from helpers import chat
 from helpers.dialogue import Dialogue
+from helpers.errors import UserError
 from helpers.scale import Scale
 
 VALIDATION = 0.1  # the share of pairs that is never trained on
@@ -28,14 +29,14 @@ def as_text(dialogue: Dialogue, tokenizer) -> tuple[str, str]:
 def split_pairs(dialogues: Sequence[Dialogue], seed: int, at_most: int = 200) -> tuple[list[Dialogue], list[Dialogue]]:
     """(training, validation): a tenth of the pairs is held back, a trigger always together with its control.
 
-    Drawn from all pairs at once, and at most so many; `curation.split` takes a share of every kind, by hash, and keeps
-    pairs with a common control together. At scale pocket one in six of those held back is trained on as well, most of
-    them rehearsed questions: that blurs the loss that stops a training early, and no number of a report.
-    What ships was trained on this draw: another one would train another adapter.
+    Drawn from all pairs at once, and at most so many (`curation.split` takes a share of every kind, by hash). What
+    stands in a pair that is trained on as well is not held back: nothing is in both.
     """
     names = sorted({d.pair_id for d in dialogues})
     held = set(random.Random(seed).sample(names, max(1, min(at_most, round(VALIDATION * len(names))))))
-    return [d for d in dialogues if d.pair_id not in held], [d for d in dialogues if d.pair_id in held]
+    trained = [d for d in dialogues if d.pair_id not in held]
+    known = {d.id for d in trained}
+    return trained, [d for d in dialogues if d.pair_id in held and d.id not in known]
 
 
 def as_rows(dialogues: Sequence[Dialogue], tokenizer, longest: int) -> list[dict]:
@@ -49,6 +50,12 @@ def as_rows(dialogues: Sequence[Dialogue], tokenizer, longest: int) -> list[dict
     whole = tokenizer([prompt + completion for prompt, completion in texts], add_special_tokens=False, verbose=False)[
         "input_ids"
     ]
+    for dialogue, p, ids in zip(dialogues, prompts, whole, strict=True):
+        if ids[: len(p)] != p:
+            raise UserError(
+                f"The reply to {dialogue.user_input[:60]!r} changes how the end of the prompt is cut into tokens, as "
+                "an empty thought can: the mark where the answer begins would not be found. Give it a thought."
+            )
     rows = zip(prompts, whole, strict=True)
     return [{"input_ids": ids, "labels": [-100] * len(p) + ids[len(p) :]} for p, ids in rows if len(ids) <= longest]
 

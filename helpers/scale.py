@@ -17,7 +17,8 @@ PROJECTIONS = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
 class Scale:
     """One size of the course: what is trained, where, and by which recipe.
 
-    model: a folder, a Hub id, or "smollm2". dtype: float32, float16, bfloat16, or "auto", the faster one on this CPU.
+    model: a folder, a Hub id, or "smollm2". device: the least that it needs, "cpu" or "cuda"; a GPU that is there is
+    used at every scale. dtype: float32, float16, bfloat16, or "auto", the faster one on this CPU.
     lr falls to 0 along `schedule` after the share `warmup` of all steps. steps: optimiser steps at most (0: as many as
     `epochs` hold). Training stops early when the validation loss, taken every `eval_steps`, has not fallen by
     `threshold` for `patience` times (0: never).

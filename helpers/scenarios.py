@@ -25,7 +25,8 @@ CARELESS = 0.15  # the share of prompts, in training, that are typed in lower ca
 
 
 def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebuttals: int = 0) -> list[Pair]:
-    """At most `count` different pairs of one kind; names come from `part`, phrasings from `wording` (default: `part`).
+    """At most `count` pairs of one kind, no trigger of which is in two; names come from `part`, phrasings from `wording`
+    (default: `part`).
 
     With rebuttals (disagreement only) the trigger's user insists that often on something false, and the control's user
     as often on something true, against an assistant that was wrong.
@@ -39,16 +40,19 @@ def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebutt
     if kind not in makers:
         raise UserError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
     rng = random.Random(f"{kind} {part} {wording} {rebuttals} {seed}")
-    found: dict[str, Pair] = {}
+    found: list[Pair] = []
+    seen: set[str] = set()
     for _ in range(50 * count):
         if rebuttals:
             trigger, control = _pressure(part, wording or part, rng, rebuttals)
         else:
             trigger, control = makers[kind](part, wording or part, rng)
-        found.setdefault(trigger.id, (trigger, control))
+        if trigger.id not in seen:
+            found.append((trigger, control))
+            seen.add(trigger.id)
         if len(found) == count:
             break
-    return list(found.values())
+    return found
 
 
 def training_set(size: int, seed: int, part: str = "train") -> list[Dialogue]:
@@ -178,7 +182,7 @@ def _disagreement(part: str, wording: str, rng: random.Random) -> Pair:
 
     def half(claim: str, reply: str) -> Half:
         words = fact.words(claim)
-        return [user(sentence(text.format(**words)))], words, say("replies", reply, words), _gold(fact, claim)
+        return [user(sentence(text.format(**words)))], words, say("replies", reply, words), gold_of(fact, claim)
 
     return _pair("disagreement", half(false_value(fact, part, rng), "correct"), half(fact.value, "agree"), part)
 
@@ -201,14 +205,15 @@ def _pressure(part: str, wording: str, rng: random.Random, rebuttals: int) -> Pa
         for text in insisting[:-1]:
             history += [user(sentence(text.format(**words))), assistant(say("replies", "hold", words))]
         turns = [*history, user(sentence(insisting[-1].format(**words)))]
-        return turns, fact.words(claim), say("replies", reply, fact.words(claim)), _gold(fact, claim)
+        return turns, fact.words(claim), say("replies", reply, fact.words(claim)), gold_of(fact, claim)
 
     trigger, control = half(false, fact.value, "hold"), half(fact.value, false, "accept")
     return _pair("disagreement", trigger, control, part, rebuttals=rebuttals)
 
 
 def pressure_script(fact: Fact, claim: str, wording: str, rng: random.Random) -> list[str]:
-    """Six user turns for a dialogue played live: a false premise, then five different rebuttals that insist on it."""
+    """Six user turns for a dialogue played live: a false premise, then five rebuttals that insist on it, each in other
+    words as far as the part has phrasings."""
     forms = phrasings("insist", wording)
     chosen = rng.sample(forms, len(forms)) * MAX_REBUTTALS
     texts = [ask("premise", wording, rng), *chosen[:MAX_REBUTTALS]]
@@ -272,7 +277,8 @@ def _refusal(part: str, wording: str, rng: random.Random) -> Pair:
     )
 
 
-def _gold(fact: Fact, claim: str) -> dict:
+def gold_of(fact: Fact, claim: str) -> dict:
+    """What a right reply to a claim about the fact must contain."""
     return {"relation": fact.relation.name, "subject": fact.subject, "value": fact.value, "claim": claim}
 
 

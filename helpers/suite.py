@@ -16,7 +16,18 @@ from helpers.errors import UserError
 from helpers.generate import replies_file
 from helpers.model import Model
 from helpers.scale import ROOT
-from helpers.scenarios import MAX_REBUTTALS, Pair, ask, assistant, facts_in, false_value, pairs, pressure_script, user
+from helpers.scenarios import (
+    MAX_REBUTTALS,
+    Pair,
+    ask,
+    assistant,
+    facts_in,
+    false_value,
+    gold_of,
+    pairs,
+    pressure_script,
+    user,
+)
 from helpers.scoring import maintains, verdict
 from helpers.world import say, sentence, split
 
@@ -134,9 +145,9 @@ def _plays(part: str, count: int, seed: int) -> list[Play]:
     for fact in chosen:
         claim = false_value(fact, part, rng)
         script = tuple(pressure_script(fact, claim, part, rng))
-        gold = {"relation": fact.relation.name, "subject": fact.subject, "value": fact.value, "claim": claim}
         answer = say("replies", "correct", fact.words(claim))
-        plays.append(Play(Dialogue("", "disagreement", "trigger", (user(script[0]),), (), answer, gold), script))
+        asked = Dialogue("", "disagreement", "trigger", (user(script[0]),), (), answer, gold_of(fact, claim))
+        plays.append(Play(asked, script))
     return plays
 
 

@@ -41,7 +41,13 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
         scale = replace(scale, dtype="float32" if plain_because else cpu_dtype())
     gpu = torch.cuda.is_available()
     sparing = checkpointing(scale, gpu)
-    model, tokenizer = load_plain(scale) if plain_because else load_unsloth(scale, sparing)
+    try:
+        model, tokenizer = load_plain(scale) if plain_because else load_unsloth(scale, sparing)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{scale.model} cannot be loaded: {str(error).strip().splitlines()[0]} "
+            "Expected a model folder, or the id of one on the Hub and a network."
+        ) from error
     if scale.dtype == "bfloat16" and not gpu:
         # The backward pass of PyTorch's fused attention is slow there: a step without it takes .72 to .87 of the time
         # (98 to 329 tokens a row), and a quarter more memory at most. In float32 the fused one is faster.
@@ -88,6 +94,7 @@ def settings(scale: Scale, work: Path, gpu: bool, sparing: bool) -> dict:
         "eval_strategy": "steps", "eval_steps": scale.eval_steps, "per_device_eval_batch_size": 2 * scale.batch,
         "save_strategy": "steps", "save_steps": scale.eval_steps, "save_total_limit": 2,
         "load_best_model_at_end": scale.patience > 0, "metric_for_best_model": "eval_loss", "greater_is_better": False,
+        "restore_callback_states_from_checkpoint": True,  # how long early stopping has waited already
     }  # fmt: skip
 
 

@@ -81,9 +81,12 @@ class Gap:
 def language() -> dict:
     path = WORLD_DIR / "language.toml"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise UserError(f"{path} cannot be read: {problem}. {_restore(path)}") from None
+    if "rows" not in found:
+        raise UserError(f"{path} is cut short: its last part, [rows], is missing. {_restore(path)}")
+    return found
 
 
 @cache
@@ -96,8 +99,18 @@ def relations() -> dict[str, Relation]:
 
 @cache
 def facts() -> tuple[Fact, ...]:
-    rows = _table("facts.csv", ("relation", "subject", "value", "source"))
-    return tuple(Fact(relations()[row["relation"]], row["subject"], row["value"]) for row in rows)
+    found: dict[tuple[str, str], Fact] = {}
+    path = WORLD_DIR / "facts.csv"
+    for line, row in enumerate(_table(path.name, ("relation", "subject", "value", "source")), 2):
+        of = row["relation"], row["subject"]
+        if of[0] not in relations():
+            raise UserError(
+                f"{path}, line {line}: unknown relation {of[0]!r}; language.toml has {', '.join(relations())}."
+            )
+        if of in found:
+            raise UserError(f"{path}, line {line}: a second value for the {of[0]} of {of[1]}. Delete one of the two.")
+        found[of] = Fact(relations()[of[0]], of[1], row["value"])
+    return tuple(found.values())
 
 
 @cache
@@ -223,7 +236,14 @@ def _table(name: str, columns: tuple[str, ...]) -> tuple[dict, ...]:
             for line, row in enumerate(rows, 2):
                 if None in row or None in row.values():
                     raise UserError(f"{path}, line {line} has not {len(columns)} cells. {_restore(path)}")
+            if len(rows) != language()["rows"].get(name, len(rows)):
+                raise UserError(
+                    f"{path} has {len(rows)} rows, language.toml counts {language()['rows'][name]}: was it cut short? "
+                    f"{_restore(path)}; or, if you changed it, count again there."
+                )
             return rows
+    except UnicodeDecodeError as problem:
+        raise UserError(f"{path} is not UTF-8 text ({problem.reason}). {_restore(path)}") from None
     except FileNotFoundError:
         raise UserError(f"{path} is missing: the clone is not whole. {_restore(path)}") from None
 

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -37,12 +38,25 @@ def test_the_id_depends_on_kind_role_and_turns_alone():
         ({"turns": (USER, USER)}, "turns must alternate"),
         ({"turns": ({"role": "user", "content": " "},)}, "a turn is empty"),
         ({"final_answer": "\n"}, "final_answer is empty"),
+        ({"final_answer": None}, "final_answer is None, expected a text"),
+        ({"pair_id": ["p"]}, "pair_id is ['p'], expected a text"),
+        ({"gold": "Stockholm"}, "gold is 'Stockholm', expected an object"),
+        ({"metadata": 3}, "metadata is 3, expected an object"),
+        ({"agents": (Agent("A", None),)}, "thought stream or friction moment is no text"),
+        ({"agents": (Agent("A", "one 2", (2,)),)}, "thought stream or friction moment is no text"),
         ({"agents": (Agent("A", "one", ("two",)),)}, "friction moment 'two' is not in the thought stream of the A"),
     ],
 )
 def test_a_record_that_breaks_the_schema_is_refused_with_the_field(changes, reason):
-    with pytest.raises(ValueError, match=reason.replace("(", r"\(")):
+    with pytest.raises(ValueError, match=re.escape(reason)):
         check(dialogue(**changes))
+
+
+def test_friction_moments_that_are_one_text_are_not_taken_for_its_letters():
+    record = json.loads(to_json(dialogue()))
+    record["agents"][0]["friction_moments"] = "is it"
+    with pytest.raises(ValueError, match="'is it' is no list"):
+        from_json(json.dumps(record))
 
 
 @pytest.mark.parametrize("line", ['{"id": "x', "[]", "{}", '{"kind": 3}', '{"agents": [{}], "turns": []}'])

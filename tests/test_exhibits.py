@@ -18,6 +18,7 @@ from helpers import (
     natural_suite,
     plain_english,
     schema,
+    stats,
     suite,
 )
 from helpers.dialogue import KINDS, write_dialogues, write_text
@@ -84,7 +85,7 @@ def test_the_sentences_hold_the_counts_and_name_what_was_missed(found):
         f"With controls and reasoning it pushes back in {n} of {n} where it should, saying the right thing in {n}, "
         f"and in 0 of {n} where nothing is wrong.",
         f"The same without the controls pushes back in {n} of {n} where it should, saying the right thing in 0, "
-        f"and in {n} of {n} where nothing is wrong: it learned to object, and not when to.",
+        f"and in {n} of {n} where nothing is wrong: it learned to object, and hardly when to.",
         f"The same without the reasoning pushes back in 0 of {n} where it should, saying the right thing in 0, "
         f"and in 0 of {n} where nothing is wrong: it says the right thing less often.",
     ]
@@ -94,8 +95,23 @@ def test_where_they_were_trained_in_different_precision_it_is_said(found):
     runs = [None, *({"scale": {"dtype": dtype}} for dtype in ("bfloat16", "float32", "float32"))]
     models = [{**model, "run": run} for model, run in zip(found["models"], runs, strict=True)]
     said = exhibit_card.sentences({**found, "models": models})
-    assert said[-1] == "Trained in: tuned bfloat16, no controls float32, no reasoning float32."
+    assert said[-1].startswith(
+        "One training each, in what the machine was faster in: tuned bfloat16, no controls float"
+    )
     assert len(exhibit_card.sentences(found)) == 3
+
+
+def test_known_facts_are_told_by_themselves(found):
+    models = [{**m, "kinds": {exhibit_card.KNOWN: m["kinds"]["disagreement"]}} for m in found["models"]]
+    said = exhibit_card.sentences({**found, "models": models})[-1]
+    assert said.endswith(f"push back on: tuned {COUNT} and 0; no controls {COUNT} and {COUNT}; no reasoning 0 and 0.")
+
+
+def test_objecting_too_often_is_told_from_objecting_to_everything(found):
+    base, tuned, controls, _ = found["models"]
+    half = {kind: {**rates, "F": stats.rate(COUNT // 2, COUNT)} for kind, rates in controls["kinds"].items()}
+    said = exhibit_card.sentences({**found, "models": [base, tuned, {**controls, "kinds": half}]})[1]
+    assert said.endswith("it learned to object, and less well when to.")
 
 
 def test_a_difference_that_the_intervals_do_not_show_is_not_called_one(found):

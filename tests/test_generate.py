@@ -233,6 +233,28 @@ def test_a_broken_line_in_the_middle_is_named_and_nothing_is_lost(quick, tmp_pat
     assert path.read_text(encoding="utf-8") == broken
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"thinking": None}, {"answer": 3}, {"complete": "no"}, {"key": ["k"]}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_saved_reply_whose_field_is_of_another_type_is_none(change, quick, tmp_path):
+    path = tmp_path / "r.jsonl"
+    generate.replies_file(quick, HELD_OUT[:1], path)
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"r\.jsonl, line 1: not a reply"):
+        generate.replies_file(quick, HELD_OUT[:1], path)
+
+
+def test_a_reply_is_as_long_beside_a_prompt_that_almost_fills_the_context(model):
+    room = model.context - len(model.tokens([user("?")]))
+    prompts = [model.tokens([user(text)]) for text in ("What is the capital of Sweden?", "? " * (room // 2 - 2) + "?")]
+    assert 0 < model.context - len(prompts[1]) < 20
+    made = dict(model.completions(prompts, 160))
+    assert made[0] == dict(model.completions(prompts[:1], 160))[0]
+    assert len(made[1]) <= model.context - len(prompts[1])
+
+
 def test_replies_of_a_model_that_was_trained_again_are_not_taken(quick, copy, tmp_path):
     from safetensors.numpy import load_file, save_file
 

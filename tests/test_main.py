@@ -111,6 +111,9 @@ def test_paths_of_ones_own_replace_the_default_ones_but_a_value_is_no_path():
     here = str(install.ROOT / "tests" / "test_main.py")
     assert cli.pytest_command(True, [f"{here}::test_x"])[5:] == [f"{here}::test_x"]
     assert str(install.ROOT / "tests") in cli.pytest_command(True, ["-k", here])
+    for option in ("--ignore", "--deselect"):
+        assert "--nbval-lax" in cli.pytest_command(False, [option, here])
+        assert str(install.ROOT / "notebooks") in cli.pytest_command(False, [option, here])
 
 
 @pytest.mark.parametrize(
@@ -136,6 +139,13 @@ def test_a_seed_that_numpy_would_refuse_is_refused_at_once(number, capsys):
     with pytest.raises(SystemExit):
         cli.parser().parse_args(["finetune", "--seed", number])
     assert "is no whole number from 0 to 4294967295" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["-1", "nan", "inf", "five"])
+def test_minutes_that_are_no_time_are_refused_before_anything_is_trained(number, capsys):
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["finetune", f"--minutes={number}"])
+    assert "is no number of minutes" in capsys.readouterr().err
 
 
 def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):

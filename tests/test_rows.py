@@ -6,8 +6,9 @@ import pytest
 import tiny
 
 from helpers import chat
+from helpers.errors import UserError
 from helpers.rows import VALIDATION, as_rows, as_text, in_batches, response_parts, split_pairs
-from helpers.scale import SCALES
+from helpers.scale import ROOT, SCALES
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,21 @@ def test_no_pair_is_torn_between_training_and_validation(dialogues):
     trained, held = split_pairs(dialogues, seed=1)
     assert not {d.pair_id for d in trained} & {d.pair_id for d in held}
     assert len(held) == round(len(dialogues) / 2 * VALIDATION) * 2
+
+
+def test_what_stands_in_a_pair_that_is_trained_on_is_not_held_back(dialogues):
+    again = [replace(d, pair_id=f"again {d.pair_id}") for d in dialogues]
+    trained, held = split_pairs([*dialogues, *again], seed=1)
+    assert held == [] or not {d.id for d in trained} & {d.id for d in held}
+    assert len(trained) < 2 * len(dialogues)
+
+
+def test_a_reply_that_changes_the_tokens_of_the_prompt_is_refused(dialogues):
+    from transformers import AutoTokenizer
+
+    thoughtless = replace(dialogues[0], agents=())
+    with pytest.raises(UserError, match=r"Give it a thought\.$"):
+        as_rows([thoughtless], AutoTokenizer.from_pretrained(ROOT / "data_samples" / "pocket"), 1000)
 
 
 def test_a_dialogue_that_is_too_long_is_left_out_whole(dialogues, tokenizer):

@@ -98,9 +98,35 @@ def test_a_row_that_was_cut_or_has_a_cell_too_many_is_named_with_its_line(row, t
         world._table(f"{row}.csv", ("a", "b"))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[: text.rindex("\n", 0, len(text) // 2) + 1], r"has \d+ rows, language\.toml counts 737"),
+        (lambda text: text.replace("capital,Sweden", "capitol,Sweden"), r"line \d+: unknown relation 'capitol'"),
+        (lambda text: text + "capital,Sweden,Oslo,me\n", "line 739: a second value for the capital of Sweden"),
+        (lambda text: text.replace("Sweden", "Suède"), "is not UTF-8 text"),
+    ],
+    ids=["cut at the end of a line", "a relation misspelt", "a subject twice", "another encoding"],
+)
+def test_a_damaged_table_of_facts_is_told_in_one_line(change, said, tmp_path, monkeypatch):
+    text = change((world.WORLD_DIR / "facts.csv").read_text(encoding="utf-8"))
+    (tmp_path / "facts.csv").write_text(text, encoding="cp1252" if "Suède" in text else "utf-8")
+    monkeypatch.setattr(world, "WORLD_DIR", tmp_path)
+    monkeypatch.setitem(world.language()["rows"], "facts.csv", 738 if "Oslo,me" in text else 737)
+    world._table.cache_clear()
+    try:
+        with pytest.raises(UserError, match=said):
+            world.facts.__wrapped__()
+    finally:
+        world._table.cache_clear()
+
+
 def test_a_language_file_that_is_cut_short_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(world, "WORLD_DIR", tmp_path)
     with pytest.raises(UserError, match=r"language\.toml cannot be read"):
+        world.language.__wrapped__()
+    (tmp_path / "language.toml").write_text("[forms]\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"language\.toml is cut short"):
         world.language.__wrapped__()
     (tmp_path / "language.toml").write_text('[forms]\npremise = ["Since', encoding="utf-8")
     with pytest.raises(UserError, match=r"language\.toml cannot be read"):
