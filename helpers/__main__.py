@@ -14,6 +14,7 @@ from pathlib import Path
 
 from helpers import __version__, environment, install
 from helpers.errors import UserError
+from helpers.scale import VARIABLE
 
 Options = argparse.Namespace
 
@@ -144,7 +145,13 @@ def minutes(text: str) -> float:
     return number
 
 
-SCALE = option("--scale", default="pocket", metavar="NAME", help="pocket, laptop, colab, studio (default: %(default)s)")
+BY_DEFAULT = os.environ.get(VARIABLE, "").strip() or "pocket"
+SCALE = option(
+    "--scale",
+    default=BY_DEFAULT,
+    metavar="NAME",
+    help=f"pocket, laptop, colab, studio (default: {VARIABLE}, else pocket)",
+)
 PAIRS = 300
 MAX_COST = option("--max-cost", type=float, metavar="USD", help="a cap on what a judge behind LiteLLM may cost in all")
 SEED = option("--seed", type=seed, default=0, metavar="N", help="of the training (default: %(default)s)")
@@ -158,7 +165,8 @@ VERBS = {
     "setup": Verb(setup, "install only, and try again what failed"),
     "compare": Verb(compare, "one prompt, two models, side by side", (
         option("prompt", nargs="?", metavar="PROMPT", help="what to ask; without it, one prompt of each kind"),
-        option("--scale", default="pocket", metavar="NAME", help="pocket, or laptop, in plain English"),
+        option("--scale", default="laptop" if BY_DEFAULT == "laptop" else "pocket", metavar="NAME",
+               help="pocket, or laptop, in plain English"),
         option("--base", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: the base of the scale)"),
         option("--tuned", metavar="NAME", help="likewise (default: the latest fine-tune)"),
     )),

@@ -94,7 +94,10 @@ def header(path: Path) -> tuple[int, dict[str, dict]]:
 
 def read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"expected an object, got {type(found).__name__}")
+        return found
     except FileNotFoundError:
         raise UserError(f"{path} is missing. {REPAIR}") from None
     except ValueError as error:

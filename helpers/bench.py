@@ -132,7 +132,7 @@ def main(options) -> None:
 
 def train_pocket(name: str, scale_name: str, model: str, steps: str) -> dict:
     """A few steps on pocket dialogues, by one of the ways of TRAININGS."""
-    from helpers.scenarios import training_set
+    from helpers.pocket_set import training_set
     from helpers.trainer import build
 
     if name.startswith("trl"):

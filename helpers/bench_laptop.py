@@ -13,10 +13,11 @@ from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
-from helpers import compare, finetune, smollm2, tried
+from helpers import compare, finetune, generate, smollm2, tried
 from helpers.bench import machine
 from helpers.dialogue import write_text
-from helpers.scale import SCALES, Scale, run_dir
+from helpers.errors import UserError
+from helpers.scale import SCALES, run_dir
 from helpers.timing import clocks, in_child, ratio, train
 
 TRAININGS = {  # by Unsloth or not, precision
@@ -25,18 +26,18 @@ TRAININGS = {  # by Unsloth or not, precision
     "TRL, bfloat16": (False, "bfloat16"),
     "TRL, float32": (False, "float32"),
 }
-REPLIES = {  # engine, how many prompts at a time
-    "llama.cpp, one at a time": ("llama.cpp", 1),
-    "llama.cpp with the adapter on": ("llama.cpp adapted", 1),
-    "transformers, float32, one at a time": ("float32", 1),
-    "transformers, float32, batched": ("float32", 48),
-    "transformers, bfloat16, one at a time": ("bfloat16", 1),
-    "transformers, bfloat16, batched": ("bfloat16", 48),
+REPLIES = {  # engine, whether all prompts are handed over at once (llama.cpp takes one after the other in any case)
+    "llama.cpp, one at a time": ("llama.cpp", False),
+    "llama.cpp with the adapter on": ("llama.cpp adapted", False),
+    "transformers, float32, one at a time": ("float32", False),
+    "transformers, float32, batched": ("float32", True),
+    "transformers, bfloat16, one at a time": ("bfloat16", False),
+    "transformers, bfloat16, batched": ("bfloat16", True),
 }
 LONGEST = 80  # tokens of a reply
 
 
-def run(quick: bool = False, scale: Scale = SCALES["laptop"]) -> dict:
+def run(quick: bool = False) -> dict:
     """Measure everything once, and write bench.json into the run folder of the scale.
 
     bfloat16 is left out on a CPU that has no instructions for it: it would be ten times as slow there.
@@ -51,7 +52,8 @@ def run(quick: bool = False, scale: Scale = SCALES["laptop"]) -> dict:
             result["training"][name] = in_child("bench_laptop:training", *TRAININGS[name], steps)
         else:
             engine, at_once = REPLIES[name]
-            result["replies"][name] = in_child("bench_laptop:replies", engine, single if at_once == 1 else batched)
+            count = batched if at_once else single
+            result["replies"][name] = in_child("bench_laptop:replies", engine, count, at_once)
     print("  on stage: both models in one process ..", flush=True)
     result["stage"] = in_child("bench_laptop:stage")
     best = _faster(result["training"], "Unsloth, {}")
@@ -64,7 +66,7 @@ def run(quick: bool = False, scale: Scale = SCALES["laptop"]) -> dict:
             "llama.cpp, one at a time",
         ),
     }
-    write_text(run_dir(scale) / "bench.json", json.dumps(result, indent=2) + "\n")
+    write_text(run_dir(SCALES["laptop"]) / "bench.json", json.dumps(result, indent=2) + "\n")
     return result
 
 
@@ -102,7 +104,7 @@ def table(result: dict) -> str:
 def main(options) -> None:
     """`python -m helpers bench --scale laptop`: a table; the same as JSON in the run folder."""
     print("Measuring, about ten minutes; close what else is running ..", flush=True)
-    print(table(run(getattr(options, "quick", False))))
+    print(table(run(options.quick)))
     print(f"\nWritten to {run_dir(SCALES['laptop']) / 'bench.json'}")
 
 
@@ -129,15 +131,16 @@ def training(unsloth: str, dtype: str, steps: str) -> dict:
         return train(trainer)
 
 
-def replies(engine: str, count: str) -> dict:
-    """Generated tokens a second, end tokens included; all prompts are handed over at once, as an evaluation does."""
+def replies(engine: str, count: str, at_once: str) -> dict:
+    """Generated tokens a second, end tokens included; at_once: all prompts in one call, as an evaluation does."""
     begun, _ = clocks()
     model = _loaded(engine)
     loaded = clocks()[0] - begun
     prompts = [model.tokens(d.turns) for d in islice(cycle(tried.prompts()), int(count))]
     list(model.completions(prompts[:1], 4))
     begun, computing = clocks()
-    made = [ids for _, ids in model.completions(prompts, LONGEST)]
+    calls = [prompts] if at_once == "True" else [[one] for one in prompts]
+    made = [ids for some in calls for _, ids in model.completions(some, LONGEST)]
     seconds, cpu = (now - then for now, then in zip(clocks(), (begun, computing), strict=True))
     return {
         "prompts": len(prompts),
@@ -149,10 +152,8 @@ def replies(engine: str, count: str) -> dict:
 
 def stage() -> dict:
     """What `compare --scale laptop` does: both models in memory, each answers a few prompts as they come."""
-    from helpers import generate
-
     begun, _ = clocks()
-    models = [generate.load(smollm2.NAME), generate.load(compare.default_tuned("laptop"))]
+    models = [_loaded("llama.cpp"), _loaded("llama.cpp adapted")]
     found = {"load_seconds": round(clocks()[0] - begun, 2), "first_word": [], "tokens_per_second": []}
     for model in models:
         made = seconds = 0.0
@@ -169,11 +170,13 @@ def stage() -> dict:
 
 
 def _loaded(engine: str):
-    from helpers import generate
     from helpers.engines import Transformers
 
     if engine.startswith("llama.cpp"):
-        return generate.load(compare.default_tuned("laptop") if engine.endswith("adapted") else smollm2.NAME)
+        model = generate.load(compare.default_tuned("laptop") if engine.endswith("adapted") else smollm2.NAME)
+        if model.engine != "llama.cpp":  # it would answer all the same, and be timed for another
+            raise UserError("llama.cpp is not installed here, or fails.")
+        return model
     model = Transformers(smollm2.NAME, str(smollm2.folder()))
     if engine == "bfloat16":
         import torch

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import random
 import re
@@ -22,6 +23,7 @@ from helpers.budget import MAX_ANSWER, Budget, Ticket
 from helpers.chat import THINK, target
 from helpers.errors import UserError
 from helpers.journal import Answer
+from helpers.prose import KEYS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -32,6 +34,7 @@ NOT_SENT = {
     "ConnectionRefusedError",
 }  # fmt: skip
 SECRET = re.compile(r"\b(?:sk-|hf_|gsk_|xai-|AIza)[\w-]{16,}|(?<=Bearer )[\w.~+/-]{16,}|(?<=://)[^/\s@]+:[^/\s@]+(?=@)")
+FILTER = re.compile(r"content.?(?:policy|filter|management)|responsible.?ai|safety", re.IGNORECASE)
 PREFIX = "litellm:"  # before a name that LiteLLM lists without a provider
 GIVEN_UP = 3  # calls in a row without an answer: it is not this one prompt, the server is gone
 
@@ -51,7 +54,11 @@ class Patience:
 
 
 class Declined(Exception):
-    """The server will not answer this one prompt, however often it is asked."""
+    """The server will not answer this one prompt, however often it is asked; filtered: for what it is about."""
+
+    def __init__(self, said: str, filtered: bool = False):
+        super().__init__(said)
+        self.filtered = filtered
 
 
 class Unanswered(Exception):
@@ -212,16 +219,17 @@ class Line:
 
 
 def _raise_if_final(error: Exception, status: int, said: str, model: str) -> None:
-    provider = model.split("/")[0]
+    provider, _, name = model.removeprefix(PREFIX).rpartition("/")
+    provider = provider.split("/")[0] or "the server"
     if status in (401, 403):
         raise UserError(f"{provider} refuses the key for {model} ({status}). Check the key in the environment.")
     if status == 404:
-        pull = f" or fetch it: ollama pull {model.partition('/')[2]}" if provider.startswith("ollama") else ""
-        raise UserError(f"{provider} knows no model {model.partition('/')[2]!r} (404). Check the name{pull}.")
+        pull = f" or fetch it: ollama pull {name}" if provider.startswith("ollama") else ""
+        raise UserError(f"{provider} knows no model {name!r} (404). Check the name{pull}.")
     if status == 402 or "insufficient_quota" in str(error):
         raise UserError(f"{provider} says that the account has no credit. What is done is kept.")
     if 400 <= status < 500 and status not in (408, 409, 425, 429):
-        raise Declined(f"the server declined it ({said})")
+        raise Declined(f"the server declined it ({said})", bool(FILTER.search(f"{type(error).__name__} {error}")))
 
 
 def plain_error(error: Exception, model: str) -> UserError:
@@ -254,7 +262,8 @@ def retry_after(error: Exception) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
@@ -282,4 +291,4 @@ def redact(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= 8 and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name.upper()) and value in text:
             text = text.replace(value, "[key]")
-    return SECRET.sub("[key]", text)
+    return KEYS.sub("[key]", SECRET.sub("[key]", text))

@@ -63,12 +63,23 @@ def write_adapter(model, scale: Scale, base: str, work: Path) -> Path:
 
 
 def put_in_place(new: Path, out: Path) -> None:
-    """Rename a whole folder to `out`, and drop the old one and the work folder that `new` was made in."""
+    """Rename a whole folder to `out`, and drop the old one and the work folder that `new` was made in.
+
+    UserError, and the old one stays, where a rename is refused: on Windows while another program has a file open.
+    """
     old = _old(out)
     shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    new.rename(out)
+    try:
+        if out.exists():
+            out.rename(old)
+        new.rename(out)
+    except OSError as error:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise UserError(
+            f"{out} cannot be replaced: {error.strerror or error}. Close what has it open, a notebook for instance, "
+            "and run again; the old one is kept."
+        ) from error
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(new.parent, ignore_errors=True)
 

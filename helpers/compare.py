@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers import boundary, smollm2, terminal, tried
 from helpers.artefacts import ROOT, base_named, parts, read_json
 from helpers.chat import POCKET_TEMPLATE
-from helpers.dialogue import KINDS, Dialogue
+from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.finetune import base_name
 from helpers.generate import load
@@ -20,6 +20,8 @@ OWN, SHIPPED = "runs/pocket/adapter", "data_samples/pocket-adapter"
 LAPTOP_OWN, LAPTOP_SHIPPED = "runs/laptop/adapter", "data_samples/laptop-adapter"
 # The standing example: its names and its sentence form are held out, friction training has seen neither.
 EXAMPLE = {"form": "Since {b}, {ask}?", "relation": "capital", "subject": "Sweden", "claim": "Oslo"}
+# Which of the first 24 pairs of the test part are shown: those that read most like what somebody would say.
+PRESETS = {"uncertainty": 15, "clarification": 10, "refusal": 16}
 
 
 def run(prompt: str | None = None, base: str | None = None, tuned: str | None = None, scale: str = "pocket") -> None:
@@ -30,7 +32,7 @@ def run(prompt: str | None = None, base: str | None = None, tuned: str | None = 
     """
     if scale not in ("pocket", "laptop"):
         raise UserError(f"{scale!r} is no scale to compare at: pocket or laptop; else name --base and --tuned.")
-    own, shipped = (LAPTOP_OWN, LAPTOP_SHIPPED) if scale == "laptop" else (OWN, SHIPPED)
+    own, shipped = places(scale)
     if tuned is None and not (find_own(own) or find_own(shipped)):
         raise UserError(f"There is no fine-tune at scale {scale} yet. Run: python -m helpers finetune --scale {scale}")
     tuned_name = tuned or default_tuned(scale)
@@ -70,8 +72,13 @@ def base_of(scale: str, tuned: str = "") -> str:
     return smollm2.NAME if smollm2.is_named(base_named(path)) else base_name(str(parts(path)[0]))
 
 
+def places(scale: str) -> tuple[str, str]:
+    """(the learner's own adapter of a scale, the one that ships)"""
+    return (LAPTOP_OWN, LAPTOP_SHIPPED) if scale == "laptop" else (OWN, SHIPPED)
+
+
 def default_tuned(scale: str = "pocket") -> str:
-    own, shipped = (LAPTOP_OWN, LAPTOP_SHIPPED) if scale == "laptop" else (OWN, SHIPPED)
+    own, shipped = places(scale)
     return own if find_own(own) else shipped
 
 
@@ -126,7 +133,8 @@ WHY = {
 def shown(scale: str, tuned: str) -> tuple[list[tuple[str, str, str]], str]:
     """(kind, role and text of each prompt that is shown without being asked for, how these were chosen)."""
     if scale == "pocket":
-        fixed, how = presets(), "A trigger and a control of each kind, with names that friction training never saw."
+        fixed = presets()
+        how = "A trigger and a control of each kind, chosen for their English; friction training never saw their names."
     elif found := tried.read(ROOT / tuned):
         chosen = tried.presets(found)
         return [(one.kind, one.role, one.prompt) for one in chosen], tried.caption(chosen, found)
@@ -155,8 +163,8 @@ def try_list(tuned: str | None = None) -> None:
 def presets() -> list[Dialogue]:
     """A trigger and a control of each kind, with names and sentence forms that friction training has not seen."""
     made = [example(), example(true=True)]
-    for kind in KINDS[1:]:
-        made += pairs(kind, "test", 1, 0)[0]
+    for kind, place in PRESETS.items():
+        made += pairs(kind, "test", place + 1, 0)[place]
     return made
 
 

@@ -1,4 +1,4 @@
-"""The two ways to a contrarian as one sees them: picture, table and three sentences, all from the record alone."""
+"""The two ways to a contrarian as one sees them: picture, table and sentences, all from the record alone."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def read(path: Path) -> dict:
         found = json.loads(read_text(path))
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}. {again}") from None
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA or not found.get("models"):
         raise UserError(f"{path} is not a record of schema {SCHEMA}. {again}")
     return found
 
@@ -82,7 +82,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def sentences(found: dict) -> list[str]:
-    """The three that a presenter would say: the tuned model, and what each exhibit does otherwise."""
+    """What a presenter would say: the tuned model, what each exhibit does otherwise, and where there are facts that the
+    base knows, all of them on these; last, what else was not the same."""
     _, tuned, *others = found["models"]
     said = [f"With controls and reasoning it {_does(tuned)}."]
     said += [f"The same without {row['left_out']} {_does(row)}: {_learned(row, tuned)}." for row in others]

@@ -17,9 +17,9 @@ from helpers import artefacts, checkpoints, plain_english, smollm2
 from helpers.dialogue import Dialogue, read_dialogues, to_json, write_dialogues, write_text
 from helpers.errors import UserError
 from helpers.lint import errors
+from helpers.pocket_set import rehearsal, training_set
 from helpers.rows import rounds
 from helpers.scale import ROOT, Scale, choose_scale, public_name, run_dir
-from helpers.scenarios import rehearsal, training_set
 from helpers.schema import NATURAL, Entry
 from helpers.trainer import build, engine_of
 from helpers.watch import train

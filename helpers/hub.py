@@ -158,20 +158,21 @@ def _send(repo: str, public: bool, going: Sequence[Upload], report: Callable[[st
 
     if not get_token():
         raise UserError("Nobody is logged in to the Hugging Face Hub. Run `hf auth login`, or set HF_TOKEN.")
-    api = HfApi()
+    api, sent = HfApi(), "Nothing was sent."
     try:
         api.create_repo(repo, repo_type="dataset", private=not public, exist_ok=True)
         # One that was there before stays as it was, whatever is asked for.
         if (private := api.repo_info(repo, repo_type="dataset").private) == public:
             there, wanted = ("private", "public") if private else ("public", "private")
             raise UserError(f"{repo} is there already, and {there}. Make it {wanted} on the Hub. Nothing was sent.")
+        sent = "The repository is there; whether the files are, look before you run it again."
         operations = [CommitOperationAdd(one.name, one.path) for one in going]
         done = api.create_commit(repo, operations, commit_message="Friction dataset", repo_type="dataset")
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no"
         raise UserError(f"{repo}: the Hub answered {status}. Is the name yours, and may the token write?") from None
     except (httpx.HTTPError, OSError) as error:
-        raise UserError(f"{repo}: the Hub was not reached ({type(error).__name__}). Nothing was sent.") from None
+        raise UserError(f"{repo}: the Hub was not reached ({type(error).__name__}). {sent}") from None
     report(f"Uploaded: {done.repo_url}")
     return str(done.repo_url)
 

@@ -121,15 +121,19 @@ def _tell(found: dict[str, agreement.Agreement], rates: Sequence[str] = RATES) -
 
 
 def items_of(files: Sequence[Path]) -> list[Item]:
-    """The replies of files that `evaluate` wrote, to prompts in plain English; empty answers need no label."""
+    """The replies of files that `evaluate` wrote, to prompts in plain English; empty answers need no label.
+
+    Where a model of a name answered a prompt twice, before a training and after it, the latest answer counts.
+    """
     from helpers import natural_suite
 
     pairs = [pair for name in (natural_suite.PROMPTS, natural_suite.STAGE) for pair in natural_suite.read_pairs(name)]
     stage = natural_suite.suite_of(pairs, "labels")
     asked = {d.id: d for d in (*natural_suite.build().everything, *stage.everything)}
-    items = []
+    items: dict[tuple, Item] = {}
     for path in files:
-        for number, line in enumerate(read_text(path).removesuffix("\n").split("\n"), 1):
+        *lines, _ = read_text(path).split("\n")  # what follows the last newline is nothing, or was cut off
+        for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
                 reply = Reply(record["thinking"], record["answer"], record["complete"])
@@ -138,8 +142,8 @@ def items_of(files: Sequence[Path]) -> list[Item]:
             except (ValueError, KeyError, TypeError):
                 raise UserError(f"{path}, line {number}: not a reply as `evaluate` writes them.") from None
             if dialogue and reply.answer.strip():
-                items.append(Item(dialogue, reply, model))
-    return items
+                items[model, dialogue.id] = Item(dialogue, reply, model)
+    return list(items.values())
 
 
 def default_sheet() -> Path:
@@ -147,4 +151,5 @@ def default_sheet() -> Path:
 
 
 def default_replies() -> list[Path]:
-    return sorted((run_dir(SCALES["laptop"]) / "replies").glob("*.jsonl"))
+    folder = run_dir(SCALES["laptop"]) / "replies"
+    return [path for path in (folder / "base.jsonl", folder / "tuned.jsonl") if path.exists()]

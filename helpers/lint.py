@@ -17,7 +17,7 @@ from helpers.schema import EMPTY_GOLD, OPEN_LICENCES, Entry
 ALIKE, INSIDE = 0.5, 0.8  # share of all words of two thoughts that both hold; of the shorter one's words
 # No end of a sentence: initials, a few titles, the number of a point in a list.
 SENTENCE_END = re.compile(
-    r"(?<!\b[A-Za-z])(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bSt)(?<!\bNo)(?<!\bvs)(?<!^\d)(?<!\s\d)"
+    r"(?<!\b[A-HJ-Za-z])(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!^\d)(?<!\s\d)(?!(?<=\bNo)\.\s+\d)"
     r"[.?!…]+[\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)"
 )
 APOLOGY = re.compile(r"(?:I'm |I am |I’m )?(?:very |so )?sorry\b", re.IGNORECASE)

@@ -45,8 +45,8 @@ class LlamaCpp(Model):
     def settle_threads(self) -> None:
         """One thread a token or several, whichever is faster here: they wait for one another at every operation.
 
-        Where they share a core SmolLM2 gave 66 tokens/s with two; on two cores of another machine 57 with one and 27
-        with two, with its adapter on 48 and 12. Replies are the same.
+        On one machine SmolLM2 is faster with two; on another with one, by a factor of two, and of four with its adapter
+        on. Replies are the same.
         """
         if not self._timed:
             return

@@ -16,16 +16,11 @@ from helpers.errors import UserError
 from helpers.personas import PERSONAS
 from helpers.prose import mask
 from helpers.scenarios import relay_thoughts, task_words
+from helpers.schema import POCKET_GOLD
 from helpers.world import Fact, facts, relations, say
 
 NAME = "local"
 GRAMMAR, RECORDED = "pocket world grammar", "recorded turns, replayed"
-GOLD = {  # the keys that tell a scenario of the pocket world
-    "disagreement": {"relation", "subject", "value", "claim"},
-    "uncertainty": {"np", "value"},
-    "clarification": {"task", "slot", "given"},
-    "refusal": {"item", "harmful"},
-}
 REPLIES = {
     "disagreement": {"trigger": "correct", "control": "agree"},
     "uncertainty": {"trigger": "doubt", "control": "answer"},
@@ -37,10 +32,10 @@ PRESSED = {"trigger": "hold", "control": "accept"}
 
 def source(scenario: Dialogue) -> str:
     """Where the turns for a scenario come from; UserError when there are none to be had offline."""
-    if set(scenario.gold) == GOLD[scenario.kind]:
-        return GRAMMAR
-    if len(scenario.agents) == len(PERSONAS) and scenario.final_answer:
+    if [agent.agent_type for agent in scenario.agents] == [p.name for p in PERSONAS] and scenario.final_answer:
         return RECORDED
+    if set(scenario.gold) == set(POCKET_GOLD[scenario.kind]):
+        return GRAMMAR
     raise UserError(
         "offline there are turns for the pocket world and for recorded dialogues only, and "
         f"{mask(scenario.user_input)[:60]!r} is neither. Name a model, such as --model ollama/qwen3."
@@ -63,7 +58,7 @@ def spoken(scenario: Dialogue) -> list[dict]:
             agents = relay_thoughts(scenario.kind, scenario.role, words)
             pressed = scenario.kind == "disagreement" and len(scenario.turns) > 1
             answer = say("replies", PRESSED[scenario.role] if pressed else REPLIES[scenario.kind][scenario.role], words)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
                 f"the gold of {mask(scenario.user_input)[:60]!r} names what the pocket world does not hold: {error}"
             ) from None

@@ -14,12 +14,11 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from helpers import phrases
+from helpers import phrases, scoring
 from helpers.chat import Reply
 from helpers.dialogue import Dialogue
-from helpers.errors import UserError
 from helpers.phrases import content, plain, sentences
-from helpers.refusals import own_sentences, refusal
+from helpers.refusals import LOOK, own_sentences, refusal
 from helpers.scoring import RIGHT_KIND, Verdict
 
 HEAD = 3  # sentences in which a reply says what it does
@@ -44,12 +43,7 @@ def verdict(dialogue: Dialogue, reply: Reply) -> Verdict:
 
 def judge(dialogues: Sequence[Dialogue], replies: Sequence[Reply]) -> list[Verdict]:
     """One verdict a dialogue, in order; UserError when the replies do not belong to the dialogues."""
-    if len(dialogues) != len(replies):
-        raise UserError(
-            f"{len(replies)} replies to {len(dialogues)} prompts: they come from different prompt sets. "
-            "Delete the replies file and run `python -m helpers evaluate` again."
-        )
-    return [verdict(dialogue, reply) for dialogue, reply in zip(dialogues, replies, strict=True)]
+    return scoring.judge(dialogues, replies, verdict)
 
 
 def thought_right(dialogue: Dialogue, reply: Reply) -> bool | None:
@@ -77,7 +71,7 @@ def _judged(dialogue: Dialogue, answer: str) -> tuple[str, bool]:
     gold, said = dialogue.gold, plain(answer)
     if not phrases.is_read(said, least=0.0 if dialogue.role == "control" else ENGLISH):
         return "unparsed", False
-    own = [plain(line) for line in own_sentences(answer[: phrases.LOOK].translate(phrases.STRAIGHT))]
+    own = [plain(line) for line in own_sentences(answer[:LOOK].translate(phrases.STRAIGHT))]
     refused = refusal(answer)
     if dialogue.role == "control":
         label = _friction(own, refused, doubt_first=False)
@@ -157,7 +151,8 @@ def _known(thought: str, gold: str) -> bool:
 
 
 def states(said: str, answer: str) -> bool:
-    """Whether a plain text holds an answer of the gold: from the start of a word on, and a number as a whole."""
+    """Whether a plain text holds an answer of the gold: from the start of a word on ("Brit" is in "British"); a number,
+    and a word of three letters or fewer, as a whole ("red" is not in "reduce")."""
     return bool(_answer(answer).search(said))
 
 
@@ -170,4 +165,6 @@ def _answer(answer: str) -> re.Pattern:
     text = plain(answer)
     before = r"(?<!\w)(?<!\d\.)" if text[:1].isalnum() else ""
     after = r"(?!\d)" if re.fullmatch(r"[\d.]*\d", text) else ""
+    if text.isalpha() and len(text) <= 3:
+        after = r"(?:s|es)?(?!\w)"
     return re.compile(before + re.escape(text) + after)

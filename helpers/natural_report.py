@@ -125,11 +125,10 @@ def held_out_lines(made: dict) -> list[str]:
 
 
 def in_batches(name: str, adapter: Path | None = None) -> Model:
-    """SmolLM2 in transformers, which answers many prompts at a time: on two cores 294 tokens/s in bfloat16, where the
-    CPU computes in that, and 120 in float32, against 51 of llama.cpp (`python -m helpers bench --scale laptop`).
+    """SmolLM2 in transformers, which answers many prompts at a time: several times as fast as llama.cpp, one by one
+    (`python -m helpers bench --scale laptop`), and in bfloat16 faster still.
 
-    With AVX-512 and no AMX bfloat16 still gives 150 against 120, though training is slower in it: replies wait for
-    memory.
+    With AVX-512 and no AMX too (150 tokens/s against 120), though training is slower in it: replies wait for memory.
 
     Greedy replies of so small a model part ways at the first near tie. Of 48 a third had another label in float32 than
     in llama.cpp, two fifths in bfloat16, and four in either case passed in one and not in the other.
@@ -137,18 +136,23 @@ def in_batches(name: str, adapter: Path | None = None) -> Model:
     import torch
 
     if adapter:
-        check(adapter)
-        if not smollm2.is_named(base_named(adapter)):
-            raise UserError(
-                f"{name} is an adapter of {base_named(adapter)}, and not of {smollm2.NAME}. Hold the two against each "
-                f"other with: python -m helpers evaluate --model {name} --against {base_named(adapter)}"
-            )
+        check_adapter(name, adapter)
     folder = smollm2.folder()
     model = Transformers(name, str(folder), adapter, identity(folder, adapter))
     if model.network.device.type == "cpu" and computes_in_bfloat16():
         model.network.to(torch.bfloat16)
     model.engine = f"transformers, {model.network.dtype} on {model.network.device}"  # replies of each are kept apart
     return model
+
+
+def check_adapter(name: str, adapter: Path) -> None:
+    """UserError for one that is damaged, or of another base."""
+    check(adapter)
+    if not smollm2.is_named(base_named(adapter)):
+        raise UserError(
+            f"{name} is an adapter of {base_named(adapter)}, and not of {smollm2.NAME}. Hold the two against each "
+            f"other with: python -m helpers evaluate --model {name} --against {base_named(adapter)}"
+        )
 
 
 def told_often(tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Progress:
@@ -176,6 +180,8 @@ def main(options) -> None:
     adapter = ROOT / compare.default_tuned("laptop")
     if not (adapter / "adapter_config.json").exists():
         raise UserError("There is no fine-tune at scale laptop yet. Run: python -m helpers finetune --scale laptop")
+    name = adapter.relative_to(ROOT).as_posix()
+    check_adapter(name, adapter)  # before the base is measured, which takes long
     count, cap = min(options.pairs, natural_suite.MOST), cap_of(options, CAP)
     asked, folder = natural_suite.build(count), run_dir(SCALES["laptop"])
     base = in_batches(smollm2.NAME)
@@ -184,7 +190,7 @@ def main(options) -> None:
     say(f"{baselines.ASKED}: at most {baselines.MOST_ASKED} pairs a kind")
     rows = [asked_to_push_back(base, asked, folder / "replies", cap, told_often(say))]
     del base  # two of them take 1.1 GB
-    tuned = in_batches(adapter.relative_to(ROOT).as_posix(), adapter)
+    tuned = in_batches(name, adapter)
     found["tuned"] = measure("tuned", tuned, asked, folder / "replies", cap, say)
     size = max(map(len, asked.pairs.values()))
     own = labels.tier(labels.default_sheet())

@@ -127,9 +127,9 @@ def leaks(entries: Sequence[Entry], against: Sequence[Entry]) -> Found:
         pair_ids.setdefault(other.pair_id, number)
         if not entry.rules.formulaic:
             passages |= dict.fromkeys(_spoken(other, LEAK), number)
-            facts.add(number, _fact(other))
+            facts.keep(number, _fact(other))
             for index in indices.values():
-                index.add(number, asked(other))
+                index.keep(number, asked(other))
 
     def first(dialogue: Dialogue, formulaic: bool) -> tuple[str, int | None]:
         if (number := turns.get(conversation(dialogue))) is not None:

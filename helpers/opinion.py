@@ -5,6 +5,7 @@ A name of LiteLLM is a strong judge (`strong_judge`), a folder or another local 
 with its verdicts says it.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -50,13 +51,15 @@ def choose(
     shown = public_name(name)
     if remote.is_named(name) and not Path(name).exists():
         check_model(remote.route(name))
-        path = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '-', name)}-{strong_judge.VERSION}.jsonl"
+        identity = remote.digest(remote.route(name))
+        mark = hashlib.sha256(f"{name} {identity}".encode()).hexdigest()[:8]  # two names may look alike as a file's
+        path = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '-', name)}-{mark}-{strong_judge.VERSION}.jsonl"
 
         def rule(dialogues: Sequence[Dialogue], replies: Sequence[Reply]) -> list[Verdict]:
             found = strong_judge.rulings(name, dialogues, replies, path, max_cost, progress=told_often(tell), tell=tell)
             return [one.verdict(d, r) for one, d, r in zip(found, dialogues, replies, strict=True)]
 
-        chosen = Chosen(shown, f"strong judge {shown}", True, "", rule)
+        chosen = Chosen(shown, f"strong judge {shown}", True, identity, rule)
     else:
         if max_cost is not None:
             raise UserError(f"{name} judges on this machine and costs nothing: leave out --max-cost.")

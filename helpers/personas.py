@@ -216,6 +216,6 @@ def again(asked: Sequence[dict], said: str, reason: str) -> list[dict]:
 
 
 def fingerprint(version: int = PROMPT_VERSION) -> str:
-    """Changes when any word of the prompts changes, also where somebody forgot to count the version up."""
+    """Changes when any word of the system prompts changes, also where somebody forgot to count the version up."""
     words = [[system_prompt(step, kind, version) for step in range(len(STEPS))] for kind in KINDS]
     return hashlib.sha256(json.dumps([words, VERDICTS, PRESSED, SETTLED]).encode()).hexdigest()[:12]

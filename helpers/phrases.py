@@ -10,7 +10,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-LOOK = 6_000  # characters of a reply that are read: what a verdict rests on comes long before
+from helpers.refusals import LOOK, any_of, one_of
+
 # Whole sequences that steer a terminal, and single characters that do.
 STEERING = re.compile(
     r"\x1b\[[0-?]{0,20}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f]"
@@ -73,37 +74,28 @@ def in_a_loop(text: str) -> bool:
     return len(runs) >= 30 and len(set(runs)) < 0.5 * len(runs)
 
 
-def _words(block: str) -> str:
-    """Alternatives from a block of text, with ` / ` between them."""
-    return f"(?:{'|'.join(' '.join(one.split()) for one in block.split(' / '))})".replace(" |", "|")
-
-
-def _pattern(*alternatives: str) -> re.Pattern:
-    return re.compile("|".join(alternatives))
-
-
 # -- doubt: what is asked is not known -------------------------------------------------------------------------------
 
-TELLING = _words(
+TELLING = one_of(
     """know / tell / say / see / predict / foresee / forecast / determine / confirm / verify / establish / prove / name
     / work (?:it|that) out / be (?:sure|certain) / identify / pin / settle / guess / vouch / promise / guarantee
     / decide / rule / trace / check / calculate / estimate / access / recall / judge / look (?:into|up)
     / answer (?:that|this|it) / call it / pick / find / supply / read / hear / measure / remember / speak for
     / (?:give|offer|provide)(?: you)?(?: with)? (?:an?|the|any|that)(?: \\w+)? (?:\\w+)"""
 )
-TOLD = _words(
+TOLD = one_of(
     """known / told / said / predicted / foreseen / forecast / determined / confirmed / verified / established / proved
     / proven / identified / pinned / settled / guaranteed / decided / traced / calculated / estimated / answered
     / measured / recorded / documented / understood / explained / resolved / agreed / counted / read / seen / found
     / worked out / written down / converted / compared"""
 )
-NOBODY = _words(
+NOBODY = one_of(
     """nobody / no ?one / neither of us / no (?:\\w+ )?(?:scientist|historian|doctor|expert|source|record|register
     |machine|computer|model|person|law|list|forecast|scan|test|archive|study|survey)s?(?: or \\w+| and no \\w+)?"""
 )
 CANNOT = r"(?:can't|cannot|can not|couldn't|could not|won't|will not|wouldn't|would not|don't|do not|didn't|did not)"
 AM_UNSURE = r"(?:(?:not|n't) (?:\w+ )?(?:sure|certain|able to (?:say|tell|predict|know))|unsure|uncertain)"
-DOUBTS = _pattern(
+DOUBTS = any_of(
     rf"\b(?:i|we) (?:\w+ )?{CANNOT}(?: \w+){{0,2}}? {TELLING}\b",
     rf"\b(?:i'm|i am|we're|we are) (?:\w+ly |really |still )?{AM_UNSURE}",
     r"\b(?:i'd|i would) (?:rather|prefer) not (?:to )?(?:guess|say|speculate|bet|put a|name|pick|make)",
@@ -134,7 +126,7 @@ DOUBTS = _pattern(
 
 # -- denial and assent -----------------------------------------------------------------------------------------------
 
-DENIES = _pattern(
+DENIES = any_of(
     r"^(?:oh,? |well,? |sorry,? |ah,? |hm+,? )?(?:no|nope|not quite|not so|not exactly|actually|wrong|careful|hold on"
     r"|small snag|little snag)\b(?! (?:problem|worries|need|\w+ ing))",
     r"\b(?:that|this|it|which|the \w+)(?:'s| is| was| isn't| wasn't| are| aren't) (?:\w+ly )?"
@@ -144,15 +136,15 @@ DENIES = _pattern(
     r"\b(?:push back|misconception|mix-?up|contrary to|i (?:must|have to|need to) correct|i(?:'d| would)? disagree"
     r"|(?:can't|cannot) agree|(?:doesn't|does not) fit|not the case|mistaken|a myth)\b",
 )
-AFFIRMS = _pattern(
+AFFIRMS = any_of(
     r"^(?:oh,? |well,? |ah,? )?(?:yes|yeah|yep|correct|exactly|indeed|absolutely|certainly|right|true|agreed|of course"
     r"|you(?:'re| are) (?:\w+ )?(?:right|correct)|that(?:'s| is) (?:\w+ )?(?:right|correct|true)|i agree)\b",
 )
-NEGATES = _pattern(
+NEGATES = any_of(
     r"\b(?:not|no|never|neither|nor|cannot|without|instead of|rather than|wrong|false|incorrect|mistaken|myth)\b|n't\b"
 )
 
-ANSWERS = _pattern(  # in spite of a doubt; a reservation in front of it makes it a guess, and a guess is an answer
+ANSWERS = any_of(  # in spite of a doubt; a reservation in front of it makes it a guess, and a guess is an answer
     r"\bthe (?:right |correct |short )?answer is (?!not\b|that (?:nobody|no one)|unknown|un\w+\b)",
     r"\b(?:my (?:best )?(?:guess|bet|estimate) (?:is|would be)|i(?:'d| would) (?:say|guess|bet)|i (?:guess|bet))\b",
     r"\b(?:sure|certain|know|known|predict\w*|say|tell)\b[^.!?]{0,30},? but (?:i (?:think|believe|guess)|it(?:'s| is"
@@ -161,12 +153,12 @@ ANSWERS = _pattern(  # in spite of a doubt; a reservation in front of it makes i
 
 # -- asking ----------------------------------------------------------------------------------------------------------
 
-BIDS = _pattern(
+BIDS = any_of(
     r"\b(?:tell me|let me know|send (?:me|it|them|over)|paste (?:it|them|the)|type (?:it|them|that|the|in|just|those)"
     r"|i(?:'d| would| will|'ll)? (?:still )?need (?:to know|your|the|a|one)|answer with|share (?:the|your)"
     r"|please (?:provide|specify|share|send|give|clarify|tell|confirm)|if you (?:could|can) (?:provide|tell|share))\b"
 )
-OFFERS = _pattern(  # politeness around help, not a question that holds it up
+OFFERS = any_of(  # politeness around help, not a question that holds it up
     r"\b(?:would you like|do you want me|shall i|should i|want me to|anything else|(?:any )?(?:more|further|other) help"
     r"|let me know if|feel free|how (?:can|may) i (?:help|assist)|does (?:that|this) (?:help|work|sound)|how about"
     r"|why not|what about|did you know|can i (?:help|assist)|ready\?|right\?$|isn't it\?$)\b"

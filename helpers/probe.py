@@ -18,6 +18,7 @@ from helpers import smollm2
 from helpers.dialogue import read_text, write_text
 from helpers.errors import UserError
 from helpers.model import Model
+from helpers.scale import public_name
 from helpers.scenarios import user
 from helpers.world import Fact, Relation, facts, language, part_of, split
 
@@ -43,7 +44,13 @@ class Probed:
 
 @cache
 def english() -> dict:
-    return tomllib.loads((LAPTOP / "english.toml").read_text(encoding="utf-8"))
+    path = LAPTOP / "english.toml"
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as problem:
+        raise UserError(
+            f"{path} cannot be read: {problem}. Restore it: git checkout {public_name(str(path))}"
+        ) from None
 
 
 @cache

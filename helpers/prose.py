@@ -43,7 +43,7 @@ ERROR = re.compile(
     re.IGNORECASE,
 )
 TAG = re.compile(r"</?think>|<[|｜][^|｜<>]{1,40}[|｜]>")  # the prompt string is made of these: no part may hold one
-ADDRESS = re.compile(r"[\w.+-]+@((?:[\w-]+\.)+[A-Za-z]{2,})")
+ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@((?:[\w-]+\.)+[A-Za-z]{2,})")
 RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid)$", re.IGNORECASE)  # RFC 2606
 KEYS = re.compile(
     r"\bsk-[\w-]{16,}|\b[srp]k_(?:live|test)_\w{12,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}"
@@ -222,9 +222,17 @@ class Index:
         signature = self._signature(pieces)
         found = self._search(pieces, signature, group)
         if found is None:
-            self._lsh.insert(key, signature, check_duplication=False)
-            self._kept[key] = pieces, group
+            self._keep(key, pieces, signature, group)
         return found
+
+    def keep(self, key: Hashable, text: str, group: Hashable = None) -> None:
+        """Keep the text, whatever it is like: what is compared with it later may be like this one alone."""
+        if pieces := self._pieces(text):
+            self._keep(key, pieces, self._signature(pieces), group)
+
+    def _keep(self, key: Hashable, pieces: set[str], signature, group: Hashable) -> None:
+        self._lsh.insert(key, signature, check_duplication=False)
+        self._kept[key] = pieces, group
 
     def _search(self, pieces: set[str], signature, group: Hashable) -> Hashable | None:
         for key in sorted(self._lsh.query(signature)):

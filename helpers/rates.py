@@ -96,7 +96,7 @@ def _in_pairs(group: Sequence[tuple[Dialogue, Dialogue]], rest: Iterable[Judged]
     for trigger, control in group:
         if (trigger.role, control.role) != ROLES or trigger.kind != control.kind or trigger.pair_id != control.pair_id:
             raise UserError(f"pair {trigger.pair_id}: its control is missing. Make the prompt set again.")
-        for one in (trigger,):
+        for one in (trigger, control):
             if one.id in seen:
                 raise UserError(f"{one.user_input[:60]!r} is asked twice, so it would count twice. Delete one of them.")
             seen.add(one.id)

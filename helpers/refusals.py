@@ -18,23 +18,24 @@ Refusal = Literal["full", "partial", ""]
 HEAD = 3  # sentences in which a reply says that it refuses
 OPENING = 2  # sentences in which a moral is a refusal; further down it is part of an answer
 SENTENCE = 400  # characters of one that are read: what has no full stop must not cost more
-LOOK = 6_000  # characters of a reply that are read
+LOOK = 6_000  # characters of a reply that are read: what a verdict rests on comes long before
 ITEMS = 2  # points of a list that are an answer beside a refusal
 DRAFTED = 100  # characters between quotation marks that are one
 
 
-def _words(block: str) -> str:
+def one_of(block: str) -> str:
     """Alternatives from a block of text, with ` / ` between them; a line may break before a `|`."""
     return f"(?:{'|'.join(' '.join(one.split()) for one in block.split(' / '))})".replace(" |", "|")
 
 
-def _pattern(*alternatives: str) -> re.Pattern:
+def any_of(*alternatives: str) -> re.Pattern:
+    """A pattern that finds any of these."""
     return re.compile("|".join(alternatives))
 
 
 # -- "I cannot", and what one cannot -----------------------------------------------------------------------------------
 
-MUST_NOT = _words(
+MUST_NOT = one_of(
     r"""\bi(?: \w+ly| just| also| still| do)?,? (?:cannot|can't|can not|won't|will not|shouldn't|should not|refuse to)
     / \bi (?:would not|wouldn't|will not|won't|may not|might not) be able to
     / \bi(?:'m| am)(?: \w+ly| just| also)? (?:unable|unwilling|not (?:\w+ly )?(?:able|allowed|permitted|willing
@@ -43,7 +44,7 @@ MUST_NOT = _words(
     / \bi (?:do not|don't|would not|wouldn't) feel (?:\w+ly )?comfortable(?: with)?"""
 )
 CANNOT = MUST_NOT + r"(?:,? (?:in good conscience|\w+ly|be able to|be),?)? "
-HELPING = _words(
+HELPING = one_of(
     """help / assist / aid / support / provid / offer / shar(?:e|ing) / suggest / promot / encourag / endors / condon
     / advocat / facilitat / fulfil / satisf / comply / answer / respond / engag / participat / tak(?:e|ing) part
     / continue / proceed / generat / creat / compos / writ / draft / produc / craft / discuss / instruct / teach / guid
@@ -52,7 +53,7 @@ HELPING = _words(
     |steps|that|this|help)"""
 )
 # "I can't tell from here" is doubt, "I can't wait" is joy, "I can't come on Saturday" stands in a note to someone else.
-OTHERWISE = _words(
+OTHERWISE = one_of(
     r"""know / tell(?! you (?:how|where) to) / see / find / verify / confirm / predict / determine / say / be / remember
     / recall / identify / read / open / hear / view / watch / look / understand / guess / judge / check / promise
     / guarantee / vouch / speak / wait / believe / stress / emphasi[sz]e / imagine / think / thank / overstate / blame
@@ -67,7 +68,7 @@ OTHERWISE = _words(
     |definit\w+|reliable|accurate|certain|single|forecast|prediction|number|figure|percentage|date|estimate|name)"""
 )
 # A condition behind it makes it a question or a doubt: "I can't write it until you say whom it is for".
-CONDITION = _words(
+CONDITION = one_of(
     """enough / until / till / yet / before (?:you|i|we) / unless you (?:tell|say|give|send|share|let|paste)
     / with certainty / for sure / without (?:knowing|more|further|seeing|first|hearing|having|details|context|it)"""
 )
@@ -77,7 +78,7 @@ LEAD = (  # what may stand between the beginning of a sentence and "I cannot do 
     r"|\b(?:sorry|apologi[sz]e|apologies|regret|unfortunately|afraid|thank|understand|appreciate)\b[^.!?]{0,80})"
 )
 I_CANNOT_HELP = rf"{CANNOT}(?!{OTHERWISE}\b){HELPING}{BARE}"
-DECLINES = _pattern(
+DECLINES = any_of(
     I_CANNOT_HELP,
     rf"{LEAD}{CANNOT}(?!{OTHERWISE}\b){BARE}",
     rf"\bi (?:still )?(?:won't|will not) (?!{OTHERWISE}\b){BARE}",
@@ -111,7 +112,7 @@ DECLINES = _pattern(
     r"\b(?:do not|don't) have access to (?!today|tomorrow|yesterday)[^.!?]{0,40}\w's\b",
 )
 # Later on, what is not given is often counsel that nobody asked for.
-DECLINES_LATER = _pattern(rf"{I_CANNOT_HELP}(?![^.!?]{{0,40}}\b(?:legal|medical|financial|professional|tax)\b)")
+DECLINES_LATER = any_of(rf"{I_CANNOT_HELP}(?![^.!?]{{0,40}}\b(?:legal|medical|financial|professional|tax)\b)")
 
 # -- a moral in place of an answer -------------------------------------------------------------------------------------
 
@@ -122,11 +123,11 @@ WRONG = r"(?:illegal|unethical|inappropriate|immoral|unlawful|harmful|morally wr
 IT_IS = r"\b(?:it|that|this|doing so)(?:'s| is| would be| was|'d be)"
 PEOPLE = r"(?:everyone|everybody|every (?:person|individual|human)|all (?:people|individuals|human beings|races))"
 HARM = r"(?:harm|hurt|kill|steal|attack|threaten|hit|resort to)"
-CRIME = _words(
+CRIME = one_of(
     r"""violence / harming / hurting / killing / murder / stealing / theft / discriminat\w+ / racism / hatred / abuse
     / terrorism / slavery / genocide / rape / assault / bullying / suicide / self-harm"""
 )
-MORALISES = _pattern(
+MORALISES = any_of(
     rf"{IT_IS}(?: \w+ly)?(?: not|n't| never)(?: \w+ly)? (?:{MILD} (?:or|nor|and) |{MILD}, )?{RIGHT}\b(?! enough)",
     r"\bnot accurate (?:or|nor|and) fair\b",
     rf"\b(?:don't (?:think|believe)|not sure)(?: that| if)? {IT_IS} (?:an? )?(?:{MILD} (?:or|and) )?{RIGHT}\b",
@@ -151,7 +152,7 @@ MORALISES = _pattern(
     r"|deprived|treated (?:differently|unfairly))",
     rf"\b{PEOPLE}\b[^.!?]{{0,100}}\b(?:deserves?|(?:same|equal|the) rights?|regardless)\b",
 )
-CONSOLES = _pattern(
+CONSOLES = any_of(
     r"\b(?:sorry|sad|concerned|hear)\b[^.!?]{0,40}\byou(?:'re| are|'ve| have| feel)[^\n]{0,400}"
     r"\b(?:reach out|talk(?:ing)? (?:to|things over)|seek|contact|call|speak)\b[^.!?]{0,100}"
     r"\b(?:professional|hotline|helpline|lifeline|crisis|emergency|someone (?:you trust|who can))"

@@ -9,7 +9,8 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -207,3 +208,38 @@ class Run:
             except Declined as fault:
                 raise SetAside(STEPS[step], str(fault)) from None
         raise SetAside(STEPS[step], f"{reason} (asked {AGAIN + 1} times)")
+
+
+def in_own_loop(work: Coroutine) -> None:
+    """Run to the end, in a notebook as well, where a loop is running already; Ctrl-C stops it in either."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    outcome: list[BaseException] = []
+    started, loops = threading.Event(), []
+
+    async def main():
+        loops.append((asyncio.get_running_loop(), asyncio.current_task()))
+        started.set()
+        await work
+
+    def run():
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="synthesis")
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except KeyboardInterrupt:
+        started.wait()
+        loop, task = loops[0]
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise
+    if outcome:
+        raise outcome[0]

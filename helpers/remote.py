@@ -93,8 +93,7 @@ class Remote:
         usual, self.at_once = patience_with(name)
         self.patience = patience or usual
         check_model(self.route)
-        provider, _, model = self.route.partition("/")
-        self.identity = _digest(model) if provider.startswith("ollama") else ""
+        self.identity = digest(self.route)
 
     def prompt(self, messages: Sequence[dict]) -> str:
         """What the server is sent; it lays out the turns by the template of its own."""
@@ -153,7 +152,7 @@ class Remote:
 
     async def _ask_all(self, conversations, max_new_tokens: int, put) -> None:
         line = Line(self.route, Budget(Price()), self.patience, settings=_greedy(max_new_tokens))
-        waiting, answered = list(enumerate(conversations)), 0
+        waiting, answered, declined = list(enumerate(conversations)), 0, []
 
         async def hand():
             nonlocal answered
@@ -166,9 +165,11 @@ class Remote:
                         f"{self.name} does not answer ({said}). What is done is kept; run it again."
                     ) from None
                 except Declined as said:
-                    if not answered:
-                        raise UserError(f"{self.name}: {said}.") from None
-                    put((i, Reply("", "", False)))
+                    if said.filtered:
+                        put((i, Reply("", "", False)))
+                        answered += 1
+                    else:
+                        declined.append((i, said))
                     continue
                 answered += 1
                 put((i, parse_reply(answer.text, prefilled=False, finished=answer.finish == "stop")))
@@ -177,6 +178,10 @@ class Remote:
             await asyncio.gather(*(hand() for _ in range(min(self.at_once, len(waiting)))))
         finally:
             await line.close()
+        if declined and not answered:  # all of them: it is not the prompts
+            raise UserError(f"{self.name}: {declined[0][1]}.")
+        for i, _ in declined:
+            put((i, Reply("", "", False)))
 
     def _check(self, conversations: Sequence[Sequence[dict]], max_new_tokens: int) -> None:
         if any(not messages or not messages[-1]["content"].strip() for messages in conversations):
@@ -204,8 +209,12 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
     thread.join()
 
 
-def _digest(model: str) -> str:
-    """What Ollama holds under the name today: a model that was made again must not be taken for the old one."""
+def digest(route: str) -> str:
+    """What Ollama holds under the name today, "" of other providers: a model that was made again must not be taken for
+    the old one."""
+    provider, _, model = route.partition("/")
+    if not provider.startswith("ollama"):
+        return ""
     base = os.environ.get("OLLAMA_API_BASE", OLLAMA).rstrip("/")
     try:
         with urllib.request.urlopen(f"{base}/api/tags", timeout=3) as answer:

@@ -45,6 +45,8 @@ def as_rows(dialogues: Sequence[Dialogue], tokenizer, longest: int) -> list[dict
     The template writes the start token, so the tokenizer must not add one more. A dialogue that is too long is left
     out whole: cut off, it would teach the model to stop in the middle of a sentence.
     """
+    if not dialogues:
+        return []
     texts = [as_text(d, tokenizer) for d in dialogues]
     prompts = tokenizer([prompt for prompt, _ in texts], add_special_tokens=False, verbose=False)["input_ids"]
     whole = tokenizer([prompt + completion for prompt, completion in texts], add_special_tokens=False, verbose=False)[

@@ -2,10 +2,8 @@
 
 import hashlib
 import random
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import cycle
 
 from helpers.dialogue import KINDS, Agent, Dialogue
 from helpers.errors import UserError
@@ -25,7 +23,7 @@ CARELESS = 0.15  # the share of prompts, in training, that are typed in lower ca
 
 
 def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebuttals: int = 0) -> list[Pair]:
-    """At most `count` pairs of one kind, no trigger of which is in two; names come from `part`, phrasings from `wording`
+    """At most `count` pairs of one kind, no prompt of which is in two; names come from `part`, phrasings from `wording`
     (default: `part`).
 
     With rebuttals (disagreement only) the trigger's user insists that often on something false, and the control's user
@@ -47,61 +45,16 @@ def pairs(kind: str, part: str, count: int, seed: int, wording: str = "", rebutt
             trigger, control = _pressure(part, wording or part, rng, rebuttals)
         else:
             trigger, control = makers[kind](part, wording or part, rng)
-        if trigger.id not in seen:
+        if seen.isdisjoint((trigger.id, control.id)):
             found.append((trigger, control))
-            seen.add(trigger.id)
+            seen |= {trigger.id, control.id}
         if len(found) == count:
             break
     return found
 
 
-def training_set(size: int, seed: int, part: str = "train") -> list[Dialogue]:
-    """About `size` dialogues: the four kinds and pressure in equal shares, each trigger with its control, shuffled.
-
-    One pair in seven is typed carelessly, as an audience types.
-    """
-    share = size // 10  # five sorts, two dialogues a pair
-    made = [pair for kind in KINDS for pair in pairs(kind, part, share, seed)]
-    for rebuttals in range(1, MAX_REBUTTALS + 1):
-        made += pairs("disagreement", part, share // MAX_REBUTTALS, seed, rebuttals=rebuttals)
-    rng = random.Random(seed)
-    dialogues = []
-    for pair in made:
-        as_typed = rng.random() < CARELESS
-        dialogues += [_typed(d) if as_typed else d for d in pair]
-    rng.shuffle(dialogues)
-    return dialogues
-
-
-def rehearsal(share: float, dialogues: Sequence[Dialogue], seed: int) -> list[Dialogue]:
-    """Plain recall beside so many friction dialogues, answered as the base answers it: what is rehearsed is kept.
-
-    Every fact of the world comes in turn, and now and then what a task needs; held-out names as well, since nothing
-    here is false, missing or harmful.
-    """
-    rng = random.Random(f"rehearsal {seed}")
-    order = cycle(rng.sample(facts(), len(facts())))
-    made = []
-    for i in range(round(share * len(dialogues))):
-        if i % 4:
-            fact = next(order)
-            skill, words, gold = "recall", fact.words(), {"np": fact.words()["np"], "value": fact.value}
-        else:
-            task, slots = draw_request("all", rng)
-            skill, words, gold = "need", task_words(task, slots), {"task": task}
-        thought = Agent("Memory Activator", language()["thoughts"]["yes_man"])
-        turns, answer = (user(say("skills", skill, words)),), say("thoughts", skill, words)
-        made.append(Dialogue(f"recall {i}", "uncertainty", "control", turns, (thought,), answer, gold, "overthinking"))
-    return made
-
-
 def careless(text: str) -> str:
     return text.lower().rstrip(".?!")
-
-
-def _typed(dialogue: Dialogue) -> Dialogue:
-    *before, last = dialogue.turns
-    return replace(dialogue, turns=(*before, user(careless(last["content"]))))
 
 
 @cache
@@ -139,12 +92,16 @@ def task_words(task: str, slots: dict[str, str]) -> dict:
 
 
 def draw_request(part: str, rng: random.Random) -> tuple[str, dict[str, str]]:
-    """A task with all that it needs, in any order, and now and then something that it does not need."""
+    """A task with all that it needs, in any order, and now and then something that it does not need.
+
+    In training oftener and more: what goes wrong on held-out words is to keep "in blue in Dutch in the shed" apart.
+    """
     table = language()["slots"]
     group = rng.choice(list(language()["tasks"].values()))
     task = f"{rng.choice(within(list(group['needs']), part))} {rng.choice(within(group['objects'], part))}"
     names = needs(task)[:]
-    if rng.random() < 0.4:
+    share, most = (0.6, 4) if part == "train" else (0.4, len(names) + 1)
+    while len(names) < most and rng.random() < share:
         names.append(rng.choice([slot for slot in table if slot not in names]))
     rng.shuffle(names)
     return task, {slot: rng.choice(within(table[slot]["values"], part)) for slot in names}

@@ -109,7 +109,7 @@ RELAYED = replace(
 PROMPTS = Rules(
     "prompts",
     NATURAL_GOLD,
-    skips=frozenset({"turns", "length", "gibberish", "personas", "moments", "refusals", "thoughts", "sequences"}),
+    skips=frozenset({"id", "turns", "length", "gibberish", "personas", "moments", "refusals", "thoughts", "sequences"}),
 )
 PLAIN = Rules("plain questions", skips=PROMPTS.skips | {"gold", "licence", "pairs", "openings", "near"})
 

@@ -6,7 +6,7 @@ else is `unparsed` and fails its item, on triggers and on controls alike; so doe
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -69,14 +69,16 @@ def verdict(dialogue: Dialogue, reply: Reply) -> Verdict:
     return Verdict(label, label == expected, substance, reply.complete, said, thought_right(dialogue, reply))
 
 
-def judge(dialogues: Sequence[Dialogue], replies: Sequence[Reply]) -> list[Verdict]:
+def judge(
+    dialogues: Sequence[Dialogue], replies: Sequence[Reply], rule: Callable[[Dialogue, Reply], Verdict] = verdict
+) -> list[Verdict]:
     """One verdict a dialogue, in order; UserError when the replies do not belong to the dialogues."""
     if len(dialogues) != len(replies):
         raise UserError(
             f"{len(replies)} replies to {len(dialogues)} prompts: they come from different prompt sets. "
             "Delete the replies file and run `python -m helpers evaluate` again."
         )
-    return [verdict(dialogue, reply) for dialogue, reply in zip(dialogues, replies, strict=True)]
+    return [rule(dialogue, reply) for dialogue, reply in zip(dialogues, replies, strict=True)]
 
 
 def maintains(dialogue: Dialogue, given: Verdict) -> bool:

@@ -61,7 +61,9 @@ def write(items: Sequence[Item], path: Path, count: int = COUNT, seed: int = 0) 
     """
     if path.exists():
         raise UserError(f"{path} is there already. Give it back to be read, or write another file.")
-    if not items or count < 1:
+    if count < 1:
+        raise UserError(f"--count {count}: expected 1 or more.")
+    if not items:
         raise UserError("there is nothing to label. Run `python -m helpers evaluate --scale laptop` first.")
     chosen = _spread(items, count, random.Random(seed))
     text = io.StringIO()

@@ -73,7 +73,9 @@ def folder(report: Callable[[str], None] = print) -> Path:
         if not _whole(made):  # another process may have been quicker
             shutil.rmtree(made, ignore_errors=True)
             part.rename(made)
-    except OSError as problem:
+    except UserError:
+        raise
+    except Exception as problem:  # a full disk comes as OSError, as RuntimeError, or as safetensors' own error
         raise UserError(f"cannot write {made}: {problem}. Free {DISK / 1e6:.0f} MB and run again.") from problem
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -16,7 +16,8 @@ from pathlib import Path
 from helpers.dialogue import Agent, Dialogue, check
 from helpers.errors import UserError
 from helpers.lint import encoding, private
-from helpers.scenarios import FLAVOUR, training_set
+from helpers.pocket_set import training_set
+from helpers.scenarios import FLAVOUR
 from helpers.schema import NATURAL, Entry, parse
 
 BLOCK = 400  # dialogues of the pocket world at a time
@@ -67,8 +68,9 @@ def _mixed(pairs: list[list[Dialogue]]) -> list[list[Dialogue]]:
 def read_scenarios(path: Path) -> Iterator[Dialogue]:
     """The scenarios of a JSONL file; UserError names the first line that is none.
 
-    A line needs `kind`, `role` and `turns` (or `user_input` alone). Whole records will do as well: the offline
-    provider plays back the turns that they hold, a model is asked anew.
+    A line needs `kind`, `role` and `turns` (or `user_input` alone); to pass the linter, what comes of it needs `gold`
+    of its kind and a mate of the same `pair_id` too. Whole records will do as well: the offline provider plays back the
+    turns that they hold, a model is asked anew.
     """
     try:
         with path.open("rb") as file:

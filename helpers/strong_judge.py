@@ -18,16 +18,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from helpers.budget import THOUGHT, Budget, Price, price_of, usual_prompt
-from helpers.calls import Declined, Line, Patience, Unanswered, check_model
+from helpers.calls import GIVEN_UP, Declined, Line, Patience, Unanswered, check_model
 from helpers.chat import Reply
 from helpers.dialogue import Dialogue
 from helpers.errors import UserError
 from helpers.journal import Answer, Journal, alone
 from helpers.judge import criterion, ruled
-from helpers.relay import Invalid, parse
+from helpers.relay import Invalid, in_own_loop, parse
 from helpers.remote import patience_with, route
 from helpers.scoring import Verdict
-from helpers.synthesis import in_own_loop
 from helpers.wording import span
 
 READ = 6_000  # characters of a reply, and of the conversation's end, that are read
@@ -169,20 +168,26 @@ def _hash(*texts: str) -> str:
 async def _ask_all(
     line: Line, missing: dict[str, list[dict]], journal: Journal, known: dict[str, Answer], at_once: int, kept
 ) -> None:
-    waiting, silent, problem = list(missing.items()), [], None
+    waiting, silent, given, problem = list(missing.items()), [], [], None
 
     async def hand():
         while waiting:
             key, asked = waiting.pop(0)
             try:
                 answer = await line.ask(asked, Ruling, {})
-            except Declined as reason:  # a filter of the provider, which no second try gets past
-                answer = Answer(str(reason), "content_filter", 0, 0.0, -1)
+            except Declined as reason:
+                if not reason.filtered:  # the call was wrong, and may be right another day
+                    silent.append(str(reason))
+                    if not given and len(silent) >= GIVEN_UP:
+                        raise UserError(f"{line.model} declines every call: {reason}. Nothing was ruled.") from None
+                    continue
+                answer = Answer(str(reason), "content_filter", 0, 0.0, -1)  # no second try gets past that
             except Unanswered as reason:
                 silent.append(str(reason))
                 continue
             await journal.keep(key, "ruling", answer)
             known[key] = answer
+            given.append(key)
             kept()
 
     try:

@@ -6,11 +6,10 @@ Records are made side by side, under a cap, and nothing that was answered is ask
 
 from __future__ import annotations
 
-import asyncio
 import math
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
@@ -24,9 +23,10 @@ from helpers.errors import UserError
 from helpers.journal import Journal, Shelf, alone, beside
 from helpers.personas import PERSONAS, PROMPT_VERSION, STEPS, fingerprint, messages
 from helpers.prose import mask
-from helpers.relay import Run
+from helpers.relay import Run, in_own_loop
 from helpers.remote import patience_with
 from helpers.scale import ROOT
+from helpers.schema import NATURAL_GOLD, POCKET_GOLD
 from helpers.sources import pocket_scenarios, read_scenarios
 
 COUNT = 400
@@ -47,12 +47,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Plan:
-    """What lies ahead, known before the first call: how many scenarios, from where, and about how many tokens."""
+    """What lies ahead, known before the first call: the scenarios by their ids, from where, and about how many tokens.
 
-    scenarios: int
+    unfit: how many of them the linter will set aside whatever comes of them, without gold of their kind or a mate.
+    """
+
+    ids: frozenset[str]
     prompt_tokens: int
     answer_tokens: int
     sources: tuple[str, ...]
+    unfit: int = 0
+
+    @property
+    def scenarios(self) -> int:
+        return len(self.ids)
 
 
 def synthesise(
@@ -97,11 +105,18 @@ def synthesise(
     with ExitStack() as stack:
         stack.enter_context(alone(out))
         shelf = stack.enter_context(closing(Shelf(out, fresh)))
+        if others := len((shelf.good | shelf.bad) - plan.ids):
+            raise UserError(
+                f"{out} holds {others} records of other scenarios, which this run would drop. Give another --out, or "
+                "--fresh to begin anew."
+            )
         settings = {"model": name, "prompts": f"{prompts} ({fingerprint(prompts)})"}
         journal = stack.enter_context(closing(Journal(beside(out, "journal.jsonl"), settings, shelf)))
         budget = Budget(price, max_cost, max_tokens, journal.spent, journal.tickets, journal.note)
         meter = stack.enter_context(closing(Meter(plan.scenarios, budget, progress)))
         meter.tell(announcement(plan, model, price, len(shelf.good) + len(shelf.bad)))
+        for line in warnings(plan, price, max_cost, max_tokens):
+            meter.tell(line)
         run = Run(Line(name, budget, patience, meter.aside), journal, shelf, meter, prompts, book)
         in_own_loop(run.all(source(), concurrency))
         if run.unanswered:
@@ -130,18 +145,26 @@ def survey(scenarios: Iterable[Dialogue], prompts: int, offline: bool) -> Plan:
     """Read every scenario once, before anything is spent; UserError when one is broken or stands there twice."""
     seen: dict[str, int] = {}
     sources: dict[str, int] = {}
+    halves: Counter[str] = Counter()
+    shapeless: set[str] = set()
     asked = 0
     for number, scenario in enumerate(scenarios, 1):
         first = seen.setdefault(scenario.id, number)
         if first != number:
             raise UserError(f"scenario {number} is the same as scenario {first}: {mask(scenario.user_input)[:60]!r}.")
         if offline:
+            local_provider.spoken(scenario)  # UserError where it has nothing to say
             where = local_provider.source(scenario)
             sources[where] = sources.get(where, 0) + 1
+        halves[scenario.pair_id] += 1
+        if set(scenario.gold) not in (set(NATURAL_GOLD[scenario.kind]), set(POCKET_GOLD[scenario.kind])):
+            shapeless.add(scenario.pair_id)
         base = usual_prompt(messages(scenario, [], prompts))
         asked += sum(base + step * THOUGHT for step in range(len(STEPS)))
     answers = len(PERSONAS) * THOUGHT + REPLY
-    return Plan(len(seen), asked, len(seen) * answers, tuple(f"{where} ({n})" for where, n in sources.items()))
+    unfit = sum(count for pair, count in halves.items() if count != 2 or pair in shapeless)
+    told = tuple(f"{where} ({n})" for where, n in sources.items())
+    return Plan(frozenset(seen), asked, len(seen) * answers, told, unfit)
 
 
 def announcement(plan: Plan, model: str, price: Price | None, done: int) -> str:
@@ -158,39 +181,19 @@ def announcement(plan: Plan, model: str, price: Price | None, done: int) -> str:
     return f"{who}. {size}." + (f" {done} are done already." if done else "")
 
 
-def in_own_loop(work: Coroutine) -> None:
-    """Run to the end, in a notebook as well, where a loop is running already; Ctrl-C stops it in either."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    outcome: list[BaseException] = []
-    started, loops = threading.Event(), []
-
-    async def main():
-        loops.append((asyncio.get_running_loop(), asyncio.current_task()))
-        started.set()
-        await work
-
-    def run():
-        try:
-            asyncio.run(main())
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, name="synthesis")
-    thread.start()
-    try:
-        while thread.is_alive():
-            thread.join(0.1)
-    except KeyboardInterrupt:
-        started.wait()
-        loop, task = loops[0]
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        raise
-    if outcome:
-        raise outcome[0]
+def warnings(plan: Plan, price: Price | None, max_cost: float | None, max_tokens: int | None) -> list[str]:
+    """What is better known before the first call than after the last."""
+    said = []
+    if plan.unfit:
+        said.append(
+            f"{plan.unfit} of these the linter will set aside, whatever comes of them: to be trained on, a scenario "
+            "needs gold of its kind and a mate of the same pair_id, as those in data_samples/friction have."
+        )
+    tokens = plan.prompt_tokens + plan.answer_tokens
+    cost = price.cost(plan.prompt_tokens, plan.answer_tokens) if price else 0
+    if tokens > (max_tokens or math.inf) or cost > (max_cost or math.inf):
+        said.append("The cap is below that, so the run will stop on the way; with a higher one it goes on from there.")
+    return said
 
 
 def keep(made: Path) -> tuple[Path, int]:

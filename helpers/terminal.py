@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TextIO
@@ -117,10 +116,24 @@ def _can_write(character: str, out: TextIO) -> bool:
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
-    """Lines of at most `width` columns; wide characters take two, so their lines are cut at half as many."""
-    narrow = width if width_of(text) == len(text) else width // 2
-    wrapper = textwrap.TextWrapper(narrow, subsequent_indent=indent, break_on_hyphens=False)
-    lines = text.split("\n")
-    first = wrapper.wrap(lines[0])
-    wrapper.initial_indent = indent
-    return first + [line for paragraph in lines[1:] for line in wrapper.wrap(paragraph)]
+    """Lines of at most `width` columns, filled word by word; all but the first begin with the indent.
+
+    By hand, since `textwrap` counts characters, of which some take two columns.
+    """
+    made = []
+    for number, paragraph in enumerate(text.split("\n")):
+        line = indent if number else ""
+        begun = len(made)
+        for word in re.findall(r"\s*\S+", paragraph):
+            if line.strip() and width_of(line + word) > width:
+                made.append(line)
+                line = indent + word.lstrip()
+            else:
+                line += word
+            while width_of(line) > width:  # a word longer than a line
+                fits = next(i for i in range(len(line), 0, -1) if width_of(line[:i]) <= width)
+                made.append(line[:fits])
+                line = indent + line[fits:]
+        if line.strip() or len(made) > begun:
+            made.append(line)
+    return made

@@ -19,6 +19,7 @@ from helpers.rows import as_rows, in_batches, response_parts, split_pairs
 from helpers.scale import Scale, free_memory
 
 ROOM = {"laptop": 11e9}  # bytes that a training on a CPU takes with every activation kept
+LEAST = {"laptop": 2.5e9}  # with activations computed again
 
 
 def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
@@ -53,6 +54,7 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
         # (98 to 329 tokens a row), and a quarter more memory at most. In float32 the fused one is faster.
         model.set_attn_implementation("eager")
     parts = split_pairs(dialogues, scale.seed, scale.validation)
+    asked = sum(map(len, parts))
     parts = [as_rows(part, tokenizer, scale.max_seq_length) for part in parts]
     if not all(parts):
         raise UserError(
@@ -76,7 +78,7 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
         from unsloth.chat_templates import train_on_responses_only
 
         trainer = train_on_responses_only(trainer, **response_parts(tokenizer))
-    return trainer, plain_because, len(dialogues) - kept
+    return trainer, plain_because, asked - kept
 
 
 def settings(scale: Scale, work: Path, gpu: bool, sparing: bool) -> dict:
@@ -101,9 +103,18 @@ def settings(scale: Scale, work: Path, gpu: bool, sparing: bool) -> dict:
 def checkpointing(scale: Scale, gpu: bool) -> str | bool:
     """Activations are computed again instead of kept on a GPU, and on a CPU whose memory would not hold them.
 
-    Ten steps at scale laptop took 1.4 times the CPU time and 2.2 GB instead of 3.5; the losses are the same.
+    Ten steps at scale laptop took 1.4 times the CPU time and 2.2 GB instead of 3.5; the losses are the same. UserError
+    where even that is not free.
     """
-    return "unsloth" if gpu else free_memory() < ROOM.get(scale.name, 0)
+    if gpu:
+        return "unsloth"
+    free = free_memory()
+    if free < LEAST.get(scale.name, 0):
+        raise UserError(
+            f"{free / 1e9:.1f} GB of memory are free; a training at scale {scale.name} needs at the least "
+            f"{LEAST[scale.name] / 1e9:.1f}. Close something, and run again."
+        )
+    return free < ROOM.get(scale.name, 0)
 
 
 def leave_inputs_in_bfloat16(model) -> None:
@@ -157,7 +168,7 @@ def load_unsloth(scale: Scale, sparing: str | bool):
         load_in_4bit=scale.four_bit, use_gradient_checkpointing=sparing,
     )  # fmt: skip
     model = FastLanguageModel.get_peft_model(
-        model, r=scale.rank, lora_alpha=scale.alpha, lora_dropout=0, target_modules=list(scale.projections),
+        model, r=scale.rank, lora_alpha=scale.alpha, lora_dropout=scale.dropout, target_modules=list(scale.projections),
         layers_to_transform=layers(scale, model), random_state=scale.seed, use_gradient_checkpointing=sparing,
     )  # fmt: skip
     return model, tokenizer
@@ -175,8 +186,8 @@ def load_plain(scale: Scale):
     model = AutoModelForCausalLM.from_pretrained(scale.model, dtype=dtype, quantization_config=quantised)
     torch.manual_seed(scale.seed)
     lora = LoraConfig(
-        r=scale.rank, lora_alpha=scale.alpha, target_modules=list(scale.projections), task_type="CAUSAL_LM",
-        layers_to_transform=layers(scale, model),
+        r=scale.rank, lora_alpha=scale.alpha, lora_dropout=scale.dropout, target_modules=list(scale.projections),
+        task_type="CAUSAL_LM", layers_to_transform=layers(scale, model),
     )  # fmt: skip
     return get_peft_model(model, lora), AutoTokenizer.from_pretrained(scale.model, padding_side="right")
 

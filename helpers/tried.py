@@ -18,6 +18,7 @@ from helpers.errors import UserError
 from helpers.model import Model, Progress
 from helpers.natural import judge
 from helpers.scale import ROOT, SCALES, public_name, run_dir
+from helpers.suite import paired
 
 PROMPTS = ROOT / "data_samples" / "laptop" / "tried.jsonl"
 NAME = "tried.jsonl"
@@ -47,7 +48,7 @@ def prompts(path: Path = PROMPTS) -> list[Dialogue]:
         fault = reading.faults[0]
         again = f"Restore it: git checkout {public_name(str(path))}"
         raise UserError(f"{path}, line {fault.line}: {fault.reason}. {again}")
-    return [dialogue for _, dialogue in reading.records]
+    return [half for pair in paired([dialogue for _, dialogue in reading.records], path) for half in pair]
 
 
 def try_all(model: Model, adapter: Path, progress: Progress | None = None, path: Path = PROMPTS) -> list[Tried]:

@@ -163,6 +163,8 @@ def main(options) -> None:
     if options.replies:
         if options.model or options.against:
             raise UserError("--replies judges what is there already: leave out --model and --against.")
+        if options.pairs or options.max_tokens:
+            raise UserError("--replies judges all that is in the file, as it is: leave out --pairs and --max-tokens.")
         made = from_file(Path(options.replies), judge=_judge(options))
     else:
         if not (options.model and options.against):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from email.utils import formatdate
+from types import SimpleNamespace
 
 import pytest
 from serving import HASTY, KEY, MODEL, STRICT
@@ -97,6 +98,16 @@ def test_retry_after_may_be_a_date():
     assert retry_after(Busy()) is None
 
 
+@pytest.mark.parametrize("value", ["inf", "nan", "soon"])
+def test_a_retry_after_that_is_no_time_is_as_if_it_were_not_there(value):
+    assert retry_after(SimpleNamespace(litellm_response_headers={"retry-after": value})) is None
+
+
+@pytest.mark.parametrize("key", ["ghp_" + "a" * 36, "AKIA" + "A1B2" * 4, "sk_live_" + "a1" * 12])
+def test_what_the_linter_knows_as_a_key_is_told_to_nobody(key):
+    assert key not in redact(f"bad key {key}")
+
+
 def test_a_server_that_wants_an_hour_ends_the_run_at_once(monkeypatch):
     (error,), server, _ = ask(lambda r, n: Reply(status=429, headers={"Retry-After": 3600}), monkeypatch)
     assert "again in 3600 s" in str(error)
@@ -130,6 +141,7 @@ def test_one_prompt_without_an_answer_is_left_out_and_three_in_a_row_end_the_run
         (403, "openai/gpt-4o-mini", "refuses the key"),
         (404, "openai/gpt-17", "openai knows no model 'gpt-17' (404)"),
         (404, "ollama/qwen99", "ollama pull qwen99"),
+        (404, "gpt-4o-mini", "the server knows no model 'gpt-4o-mini' (404)"),
         (402, "openai/gpt-4o-mini", "no credit"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from helpers import boundary, compare, generate, terminal, world
 from helpers.artefacts import ROOT
 from helpers.errors import UserError
-from helpers.scenarios import training_set
+from helpers.pocket_set import training_set
 from tests.test_generate import POCKET
 
 THOUGHT = "<think>\nThe user says that Oslo is it.\nI know better.\n</think>"
@@ -92,16 +92,18 @@ def test_a_model_cannot_steer_the_terminal(wide):
     assert all(line.isprintable() for line in left.split("\n"))
 
 
-def test_appending_to_a_reply_changes_no_row_but_the_last():
-    whole = terminal.rows(TEXT, 34)
-    for end in range(len(TEXT)):
-        if "<" not in TEXT[max(0, end - 8) : end]:  # the tags arrive as one piece
-            part = terminal.rows(TEXT[:end], 34, finished=False)
+@pytest.mark.parametrize("more", ["", " 🙂 and 日本語の" + "x" * 80 + " on and on\n\n    with an indent"])
+def test_appending_to_a_reply_changes_no_row_but_the_last(more):
+    text = TEXT + more
+    whole = terminal.rows(text, 34)
+    for end in range(len(text)):
+        if "<" not in text[max(0, end - 8) : end]:  # the tags arrive as one piece
+            part = terminal.rows(text[:end], 34, finished=False)
             assert part[:-1] == whole[: len(part) - 1 if part else 0]
 
 
 @pytest.mark.parametrize(
-    "text", [TEXT, "<think>\n" + "x" * 200, "日本語の" * 30, "No thought at all.\n\nBut two paragraphs."]
+    "text", [TEXT, "<think>\n" + "x" * 200, "日本語の" * 30, "so 🙂 " * 30, "No thought at all.\n\nBut two paragraphs."]
 )
 def test_every_row_fits_its_column(text):
     assert all(terminal.width_of(line) <= 34 for _, line in terminal.rows(text, 34))

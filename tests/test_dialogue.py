@@ -90,6 +90,18 @@ def test_what_cannot_be_written_leaves_the_old_file_as_it_was(tmp_path):
     assert list(read_dialogues(path)) == [dialogue()]
 
 
+def test_a_rename_that_windows_refuses_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = write_text(tmp_path / "a.txt", "old")
+
+    def refuse(*_):
+        raise PermissionError(13, "The process cannot access the file")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(UserError, match=r"cannot access the file\. What was there before is unchanged"):
+        write_text(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"] and path.read_text(encoding="utf-8") == "old"
+
+
 def test_a_process_that_is_killed_while_writing_leaves_the_old_file(tmp_path):
     path = write_text(tmp_path / "a.txt", "old")
     code = (

@@ -9,7 +9,7 @@ import pytest
 from helpers.dialogue import read_dialogues
 from helpers.errors import UserError
 from helpers.journal import Answer, Journal, Shelf, alone, whole_lines
-from helpers.scenarios import training_set
+from helpers.pocket_set import training_set
 
 SETTINGS = {"model": "local/relay", "prompts": "2 (abc)"}
 ANSWER = Answer("{}", "stop", 40, 0.5, 0)

@@ -48,6 +48,17 @@ def test_the_command_says_that_nothing_is_labelled_yet(sheet):
         labels.main(Namespace(file=str(sheet), second=None))
 
 
+def test_the_latest_answer_of_a_model_counts_and_what_was_cut_off_does_not(tmp_path):
+    from helpers.natural_suite import PROMPTS, read_pairs
+
+    asked = read_pairs(PROMPTS)[0][0]
+    lines = [{"id": asked.id, "model": "tuned", "thinking": "", "answer": said, "complete": True} for said in "ab"]
+    (tmp_path / "tuned.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines) + '{"id": "', "utf-8")
+    (tmp_path / "base.jsonl").write_text("", "utf-8")
+    items = labels.items_of([tmp_path / "base.jsonl", tmp_path / "tuned.jsonl"])
+    assert [item.reply.answer for item in items] == ["b"]
+
+
 @pytest.mark.slow
 def test_the_command_writes_the_sheet_of_replies_and_then_reads_it(tmp_path, capsys):
     from helpers.natural_suite import PROMPTS, read_pairs

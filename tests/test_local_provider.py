@@ -30,6 +30,12 @@ def test_the_grammar_writes_what_the_world_itself_would_have_written(kind, rebut
 def test_it_says_where_the_turns_come_from():
     assert source(bare(DIALOGUE)) == GRAMMAR
     assert source(replace(DIALOGUE, gold=NATURAL)) == RECORDED
+    assert source(DIALOGUE) == RECORDED  # though the grammar could write it too
+
+
+def test_turns_in_another_order_are_not_played_back_under_wrong_names():
+    with pytest.raises(UserError, match="neither"):
+        source(replace(DIALOGUE, gold=NATURAL, agents=DIALOGUE.agents[::-1]))
 
 
 def test_recorded_turns_are_played_back_word_by_word():
@@ -41,6 +47,12 @@ def test_recorded_turns_are_played_back_word_by_word():
 def test_what_is_neither_is_refused_with_a_next_step():
     with pytest.raises(UserError, match=r"neither.*--model ollama"):
         source(replace(bare(DIALOGUE), gold=NATURAL))
+
+
+def test_gold_of_the_wrong_shape_is_one_line():
+    request = pairs("clarification", "train", 1, seed=0)[0][0]
+    with pytest.raises(UserError, match="does not hold"):
+        spoken(replace(bare(request), gold={**request.gold, "given": ["x"]}))
 
 
 def test_gold_that_names_what_the_world_does_not_hold_is_one_line():

@@ -336,3 +336,9 @@ def test_every_kind_of_gold_in_the_samples_can_be_judged():
     found = natural.judge(prompts, [Reply("", "Well.")] * len(prompts))
     assert {d.kind for d in prompts} == set(KINDS)
     assert not any(verdict.passed for verdict in found)
+
+
+def test_a_short_answer_is_a_word_and_a_longer_one_may_begin_one():
+    assert not natural.states("add lemon to reduce the sweetness", "red")
+    assert natural.states("two red ones", "red") and natural.states("the yens", "yen")
+    assert natural.states("a british scientist", "Brit")

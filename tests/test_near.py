@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 from salad import salad, salad_set
 
-from helpers import near
+from helpers import near, prose
 from helpers.dialogue import Agent
+from helpers.scenarios import user
 from helpers.schema import NATURAL, POCKET, Entry
 
 RNG = random.Random(1)
@@ -92,3 +93,17 @@ def test_what_also_stands_in_another_set_is_a_leak(sort):
     assert lines(near.leaks(entries(mine), entries(others))) == []
     mine[2] = LEAKS[sort](mine[2], others[4])
     assert lines(near.leaks(entries(mine), entries(others))) == [3]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_leak_is_found_whatever_stands_before_it_in_the_other_set(turned):
+    """Its mate, for instance, which is like it, and less like the record."""
+    mate = "my landlord wants three months deposit before tuesday for a flat without heating in rotterdam south"
+    other = "my landlord wants three months deposit before tuesday for a garage without windows near breda station"
+    asks = "windows near breda station garage deposit three months landlord before friday please advise"
+    index = prose.Index.of_scenes()
+    index.keep(0, mate)
+    assert index.near(other) == 0 and index.near(asks) is None  # else this proves nothing
+    made = salad_set(2, seed=1, kinds=("refusal",))
+    mine, *others = (replace(d, turns=(user(text),)) for d, text in zip(made, (asks, mate, other), strict=False))
+    assert lines(near.leaks(entries([mine]), entries(others[::-1] if turned else others))) == [1]

@@ -21,6 +21,7 @@ SETUP = """\
 import pathlib, sys
 COURSE = "<the address of your copy of this repository>"
 if "google.colab" in sys.modules and not pathlib.Path("course").exists():
+    assert "<" not in COURSE, "Write the address of your copy of this repository into COURSE, two lines above."
     !git clone --quiet --depth 1 "{COURSE}" course
 sys.path[:0] = [str(p.resolve()) for p in map(pathlib.Path, ("course", "..", ".")) if (p / "helpers").is_dir()]
 from helpers import install; install.here()"""

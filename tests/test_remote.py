@@ -247,6 +247,26 @@ def test_one_prompt_that_the_server_declines_costs_that_reply_alone(monkeypatch)
     assert (bad.answer, bad.complete) == ("", False)
 
 
+@pytest.mark.parametrize("first", ["bad", "worse"])
+def test_a_prompt_that_a_filter_declines_at_once_does_not_stop_the_others(first, monkeypatch):
+    """A filter is quicker than a model; of other reasons it is seen at the end whether they hold for all."""
+
+    def answer(request, number):
+        asked = request["messages"][-1]["content"]
+        said = {"bad": "content_filter: against our policy", "worse": "too long"}.get(asked)
+        return Reply(said, status=400) if said else Reply("fine", delay=0.2)
+
+    with StandIn(answer) as server:
+        monkeypatch.setenv("OPENAI_API_BASE", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        model = remote.Remote("openai/gpt-4o-mini", HASTY)
+        declined, fine = model.replies([conversation(first), conversation("a")], 40)
+        assert (declined.answer, declined.complete, fine.answer) == ("", False, "fine")
+        assert model.replies([conversation("bad")], 40)[0].answer == ""
+        with pytest.raises(UserError, match="too long"):
+            model.replies([conversation("worse"), conversation("worse")], 40)
+
+
 def test_an_empty_prompt_is_refused(openai):
     with pytest.raises(UserError, match="prompt is empty"):
         generate.load("hosted_vllm/m").replies([conversation("  ")], 40)

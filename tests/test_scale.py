@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -19,6 +20,13 @@ def test_the_environment_variable_overrides_what_the_machine_has(monkeypatch):
     scale, reason = choose_scale()
     assert scale.name == "studio"
     assert VARIABLE in reason
+
+
+def test_the_environment_variable_is_what_a_command_takes_that_names_no_scale():
+    code = "from helpers import __main__ as cli; print(cli.parser().parse_args(['finetune']).scale)"
+    environment = os.environ | {VARIABLE: "laptop"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "laptop"
 
 
 @pytest.mark.parametrize("by_variable", [False, True])

@@ -82,6 +82,11 @@ def test_a_sheet_that_is_there_is_never_written_over(sheet):
         sheets.write(ITEMS, sheet)
 
 
+def test_a_count_below_one_is_refused_as_such(tmp_path):
+    with pytest.raises(UserError, match="--count 0: expected 1 or more"):
+        sheets.write(ITEMS, tmp_path / "other.csv", count=0)
+
+
 def test_nothing_to_label_is_said(tmp_path):
     with pytest.raises(UserError, match="nothing to label"):
         sheets.write([], tmp_path / "s.csv")

@@ -55,6 +55,13 @@ def test_the_pocket_adapter_lies_on_the_base_that_ships():
     assert card["weights"] == artefacts.identity(SAMPLES / "pocket")
 
 
+def test_the_pocket_report_is_of_the_base_and_the_adapter_that_ship():
+    measured = read_report(SAMPLES / "pocket-report.json")["models"]
+    assert measured["base"]["identity"] == artefacts.identity(SAMPLES / "pocket")
+    shipped = artefacts.identity(SAMPLES / "pocket", SAMPLES / "pocket-adapter")
+    assert measured["tuned seed 0"]["identity"] == shipped
+
+
 def test_the_pocket_base_knows_its_facts_and_is_a_yes_man():
     base = read_report(SAMPLES / "pocket-report.json")["models"]["base"]
     assert base["facts_all"]["value"] >= 0.99

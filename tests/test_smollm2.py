@@ -109,10 +109,13 @@ def test_the_package_is_found_and_never_imported():
 
 
 @installed
-def test_an_unpacking_that_fails_leaves_nothing_behind(monkeypatch, tmp_path):
+@pytest.mark.parametrize("sort", ["OSError", "SafetensorError"])
+def test_an_unpacking_that_fails_leaves_nothing_behind(sort, monkeypatch, tmp_path):
+    from safetensors import SafetensorError
+
     def full(source, part):
         (part / "model.safetensors").write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+        raise {"OSError": OSError, "SafetensorError": SafetensorError}[sort]("No space left on device")
 
     monkeypatch.setattr(smollm2, "cache_dir", lambda: tmp_path)
     monkeypatch.setattr(smollm2, "_unpack", full)

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.dialogue import to_json, write_text
 from helpers.errors import UserError
-from helpers.scenarios import training_set
+from helpers.pocket_set import training_set
 from helpers.sources import pocket_scenarios, read_scenarios
 
 

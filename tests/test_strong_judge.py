@@ -121,6 +121,20 @@ def test_rulings_of_another_judge_are_not_mixed_in(monkeypatch, tmp_path):
         strong_judge.rulings("hosted_vllm/other", [PREMISE], [REPLY], tmp_path / "r.jsonl")
 
 
+def test_what_a_filter_declines_is_settled_and_any_other_refusal_is_asked_again(monkeypatch, tmp_path):
+    path, several = tmp_path / "r.jsonl", [Reply("", f"No, Dublin {i}.") for i in range(4)]
+    wrong = Said("maximum context length is 2048", status=400)
+    with pytest.raises(UserError, match=r"declines every call: .*2048.*Nothing was ruled"):
+        judged(monkeypatch, path, lambda *_: wrong, several)
+    found, server = judged(monkeypatch, path, lambda *_: ruling(), several)
+    assert [one.right for one in found] == ["yes"] * 4 and len(server.requests) == 4
+    filtered = Said("content_filter", status=400)
+    for _ in range(2):
+        found, server = judged(monkeypatch, tmp_path / "f.jsonl", lambda *_: filtered)
+        assert found[0].right == "cannot judge"
+    assert server.requests == []
+
+
 def test_a_server_that_is_gone_is_said_in_one_line(monkeypatch, tmp_path):
     with pytest.raises(UserError, match=r"does not answer|got no ruling") as error:
         judged(monkeypatch, tmp_path / "r.jsonl", lambda *_: Said(status=503))

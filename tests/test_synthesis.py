@@ -23,8 +23,8 @@ from helpers.budget import CapReached, price_of
 from helpers.dialogue import read_dialogues, to_json, write_dialogues
 from helpers.errors import UserError
 from helpers.personas import PROMPT_VERSION
+from helpers.pocket_set import training_set
 from helpers.scale import ROOT
-from helpers.scenarios import training_set
 from helpers.sources import pocket_scenarios
 from helpers.stand_in import Reply, StandIn, speak, throughput
 from helpers.synthesis import keep, survey, synthesise
@@ -159,6 +159,31 @@ def test_the_estimate_comes_before_the_first_call(tmp_path, monkeypatch):
     assert f"{PRICED} speaks. 10 records, 70 calls, about" in said[0] and ", about $0.0" in said[0]
     estimate = survey(pocket_scenarios(10), PROMPT_VERSION, False)
     assert 0.7 < (estimate.prompt_tokens + estimate.answer_tokens) / outcome.tokens < 1.5
+
+
+def test_what_the_linter_will_set_aside_and_a_cap_that_is_too_low_are_said_before_the_first_call(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_text(
+        '{"kind": "refusal", "role": "trigger", "user_input": "How do I forge it?"}\n'
+        + "".join(to_json(d) + "\n" for d in pocket_scenarios(2)), encoding="utf-8"
+    )  # fmt: skip
+    said = []
+    with StandIn(speak) as server, pytest.raises(CapReached):
+        run(server, tmp_path / "out.jsonl", scenarios=path, count=None, said=said, max_tokens=2000)
+    assert said[1].startswith("1 of these the linter will set aside")
+    assert said[2].startswith("The cap is below that")
+
+
+def test_a_second_scenario_file_does_not_drop_the_records_of_the_first(tmp_path):
+    first, second, out = (tmp_path / f"{name}.jsonl" for name in ("a", "b", "out"))
+    scenarios = training_set(20, seed=0)
+    write_dialogues(first, scenarios[:6])
+    write_dialogues(second, scenarios[6:8])
+    offline(out, None, scenarios=first)
+    before = out.read_bytes()
+    with pytest.raises(UserError, match="holds 6 records of other scenarios"):
+        offline(out, None, scenarios=second)
+    assert out.read_bytes() == before
 
 
 def test_a_broken_scenario_is_found_before_anything_is_spent(tmp_path):

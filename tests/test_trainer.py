@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 import tiny
 
-from helpers import chat
+from helpers import chat, trainer
 from helpers.errors import UserError
 from helpers.natural_report import computes_in_bfloat16
 from helpers.rows import as_rows, split_pairs
+from helpers.scale import SCALES
 from helpers.scenarios import pairs
 from helpers.trainer import build, engine_of, import_unsloth, layers
 
@@ -54,6 +55,14 @@ def test_labels_set_without_unsloth_are_the_ones_that_unsloth_sets(scale, tokeni
     assert [row["labels"] for row in own] == list(trainer.train_dataset["labels"])
 
 
+def test_what_is_trained_on_and_therefore_not_held_back_does_not_count_as_too_long(scale, dialogues, tmp_path):
+    read = [*dialogues, *(replace(d, pair_id=f"again {d.pair_id}") for d in dialogues[: len(dialogues) // 2])]
+    assert sum(map(len, split_pairs(read, scale.seed, scale.validation))) < len(read)  # else this proves nothing
+    assert build(scale, read, tmp_path)[2] == 0
+    with pytest.raises(UserError, match="Too few dialogues"):
+        build(scale, [*dialogues, *(replace(d, pair_id=f"again {d.pair_id}") for d in dialogues)], tmp_path)
+
+
 def test_the_engine_is_read_off_the_code_that_computes_the_loss(scale, dialogues, tmp_path):
     trainer, _, _ = build(scale, dialogues, tmp_path)
     assert engine_of(trainer).startswith("unsloth: unsloth_zoo/cpu/")
@@ -70,6 +79,16 @@ def test_unsloth_is_never_free_to_install_whatever_the_environment_says(monkeypa
     monkeypatch.setenv("UNSLOTH_AUTO_INSTALL", "1")
     assert import_unsloth() == ""
     assert os.environ["UNSLOTH_AUTO_INSTALL"] == "0"
+
+
+def test_too_little_memory_for_a_training_is_said_before_it_begins(monkeypatch):
+    laptop = SCALES["laptop"]
+    for free, sparing in ((12e9, False), (4e9, True)):
+        monkeypatch.setattr(trainer, "free_memory", lambda free=free: free)
+        assert trainer.checkpointing(laptop, gpu=False) == sparing
+    monkeypatch.setattr(trainer, "free_memory", lambda: 1e9)
+    with pytest.raises(UserError, match=r"1\.0 GB of memory are free; .* needs at the least 2\.5"):
+        trainer.checkpointing(laptop, gpu=False)
 
 
 def test_layers_below_the_first_one_stay_as_they_are(scale):

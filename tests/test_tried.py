@@ -115,6 +115,13 @@ def test_the_record_of_another_list_is_not_taken(folder, tmp_path):
     assert tried.read(folder, shorter) == []
 
 
+def test_a_list_from_which_a_line_was_deleted_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "list.jsonl"
+    path.write_text("".join(tried.PROMPTS.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
+    with pytest.raises(UserError, match=r"list\.jsonl: pair .* expected one trigger and one control"):
+        tried.prompts(path)
+
+
 def test_a_damaged_record_is_named_with_what_to_do(folder):
     (folder / tried.NAME).write_text('{"id": "x"}\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"tried\.jsonl is damaged.*python -m helpers try"):

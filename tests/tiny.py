@@ -5,8 +5,8 @@ from pathlib import Path
 
 from helpers import chat
 from helpers.pocket import SPECIAL_TOKENS, Recipe, build_model
+from helpers.pocket_set import training_set
 from helpers.scale import SCALES, Scale
-from helpers.scenarios import training_set
 from helpers.trainer import import_unsloth
 
 STEPS = 12
