@@ -159,7 +159,7 @@ SEED = option("--seed", type=seed, default=0, metavar="N", help="of the training
 VERBS = {
     "demo": Verb(demo, "the whole chain: data, fine-tune, report card, GGUF, chat", (SCALE,)),
     "test": Verb(test, "run the tests and the notebooks; further arguments go to pytest", (
-        option("--quick", action="store_true", help="without notebooks and slow tests, about two and a half minutes"),
+        option("--quick", action="store_true", help="without notebooks and slow tests, about two minutes"),
     ), rest="pytest_args"),
     "lab": Verb(lab, "open the notebooks in JupyterLab", rest="jupyter_args"),
     "setup": Verb(setup, "install only, and try again what failed"),

@@ -40,9 +40,10 @@ def pocket_scenarios(count: int, seed: int = 0) -> Iterator[Dialogue]:
         for pair in _mixed(fresh):
             if given >= count:
                 return
-            if seen & {half.id for half in pair}:  # two pairs of a block may share a control
+            names = {pair[0].pair_id, *(half.id for half in pair)}
+            if seen & names:  # a pair of an earlier block, typed carelessly, or its control
                 continue
-            seen |= {half.id for half in pair}
+            seen |= names
             for half in pair:
                 yield replace(half, agents=(), final_answer="", metadata={**half.metadata, "seed": seed})
                 given += 1

@@ -18,9 +18,10 @@ def test_a_larger_set_begins_with_the_smaller_one():
     assert large[:100] == small
 
 
-def test_every_scenario_is_there_once_with_its_mate_beside_it():
-    found = list(pocket_scenarios(1000))
-    assert len({d.id for d in found}) == 1000
+@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_every_scenario_is_there_once_with_its_mate_beside_it(count):
+    found = list(pocket_scenarios(count))
+    assert len({d.id for d in found}) == count and len({d.pair_id for d in found}) == count // 2
     for one, other in zip(found[::2], found[1::2], strict=True):
         assert (one.pair_id, one.role, other.role) == (other.pair_id, "trigger", "control")
 
