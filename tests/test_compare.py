@@ -10,7 +10,7 @@ from os import terminal_size
 import pytest
 
 from helpers import boundary, compare, generate, terminal, world
-from helpers.artefacts import ROOT
+from helpers.artefacts import ROOT, base_named
 from helpers.errors import UserError
 from helpers.pocket_set import training_set
 from tests.test_generate import POCKET
@@ -83,6 +83,13 @@ def test_what_would_steer_a_terminal_is_shown_as_its_code(text):
     assert shown.endswith("\n")
     assert "\\x" in shown
     assert shown[:-1].isprintable()
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "3"])
+def test_a_settings_file_that_holds_no_object_is_damaged(text, tmp_path):
+    (tmp_path / "adapter_config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"adapter_config\.json is damaged: expected an object"):
+        base_named(tmp_path)
 
 
 def test_a_model_cannot_steer_the_terminal(wide):

@@ -401,6 +401,13 @@ def test_a_pattern_names_its_files_and_of_several_only_those_at_fault_get_a_tabl
     assert "rule " in second
 
 
+def test_a_file_with_brackets_in_its_name_is_itself_and_no_pattern(tmp_path):
+    for name in ("set[1].jsonl", "set1.jsonl"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    assert curation._named(tmp_path / "set[1].jsonl") == [tmp_path / "set[1].jsonl"]
+    assert len(curation._named(tmp_path / "set*.jsonl")) == 2
+
+
 def test_many_faults_of_a_rule_are_shortened_but_every_line_is_named(tmp_path, capsys):
     lines = [to_json(replace(d, metadata={**METADATA, "licence": "none"})) for d in salad_set(6)]
     assert run([file_of(tmp_path, lines)]) == 1

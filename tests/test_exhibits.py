@@ -159,7 +159,7 @@ def test_at_scale_laptop_it_is_shown_as_recorded_or_refused(found, tmp_path, mon
     assert (tmp_path / "run" / "exhibits.png").exists()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 99}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 99}', '{"schema": 1}'])
 def test_a_broken_record_is_named(text, tmp_path):
     (tmp_path / "exhibits.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"exhibits\.json is not"):

@@ -69,6 +69,13 @@ def test_a_damaged_record_is_named(tmp_path):
         probe.sorts(tmp_path / "k.json")
 
 
+def test_a_slip_in_the_table_of_common_knowledge_is_told_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "english.toml").write_text("[extra", encoding="utf-8")
+    monkeypatch.setattr(probe, "LAPTOP", tmp_path)
+    with pytest.raises(UserError, match=r"english\.toml cannot be read"):
+        probe.english.__wrapped__()
+
+
 def test_what_is_measured_is_never_trained_on():
     assert probe.part(fact("capital", "France")) == "test"  # asked in plain.jsonl
     assert probe.part(fact("capital", "Sweden")) == "test"  # as in the pocket world

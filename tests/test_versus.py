@@ -200,6 +200,8 @@ def options(**given):
         ({"model": "ollama/mine"}, "name the tuned one with --model, the other with --against"),
         ({"against": "ollama/other"}, "name the tuned one with --model"),
         ({"replies": "r.json", "model": "ollama/mine"}, "leave out --model"),
+        ({"replies": "r.json", "pairs": 6}, "leave out --pairs"),
+        ({"replies": "r.json", "max_tokens": 40}, "leave out --pairs and --max-tokens"),
         ({"replies": "r.json", "max_cost": 1.0}, "name one with --judge"),
         ({"replies": "r.json", "judge": "data_samples/pocket", "max_cost": 1.0}, "leave out --max-cost"),
         ({"replies": "there/is/none.json"}, r"none\.json cannot be read"),
