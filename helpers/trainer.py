@@ -45,8 +45,9 @@ def build(scale: Scale, dialogues: Sequence[Dialogue], work: Path, **changes):
     try:
         model, tokenizer = load_plain(scale) if plain_because else load_unsloth(scale, sparing)
     except (OSError, RuntimeError, ValueError) as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{scale.model} cannot be loaded: {str(error).strip().splitlines()[0]} "
+            f"{scale.model} cannot be loaded: {said} "
             "Expected a model folder, or the id of one on the Hub and a network."
         ) from error
     if scale.dtype == "bfloat16" and not gpu:

@@ -91,6 +91,19 @@ def test_too_little_memory_for_a_training_is_said_before_it_begins(monkeypatch):
         trainer.checkpointing(laptop, gpu=False)
 
 
+@pytest.mark.parametrize("said", ["We couldn't connect to the Hub.\nAnd more.", ""])
+def test_a_base_that_cannot_be_loaded_is_told_in_one_line(said, scale, dialogues, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(said)
+
+    monkeypatch.setattr(trainer, "load_unsloth", fail)
+    with pytest.raises(
+        UserError, match=r"cannot be loaded: (We couldn't connect to the Hub\.|OSError) Expected a model"
+    ) as told:
+        build(replace(scale, model="nobody/nowhere"), dialogues, tmp_path)
+    assert "\n" not in str(told.value)
+
+
 def test_layers_below_the_first_one_stay_as_they_are(scale):
     model = SimpleNamespace(config=SimpleNamespace(num_hidden_layers=4))
     assert layers(replace(scale, first_layer=0), model) is None
