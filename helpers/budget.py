@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from helpers.errors import UserError
 from helpers.wording import span
 
-MAX_ANSWER = 1024  # tokens an answer may have; a thought has about 60, and some models think before they write
+MAX_ANSWER = 1024  # tokens an answer may have unless it is said; a thought has about 60, but some models think first
 OVERHEAD = 1000  # tokens that a provider may add for the JSON Schema; Anthropic's hidden prompt is the longest
 THOUGHT, REPLY = 60, 120  # tokens of a usual answer, for the estimate
 CHARACTERS = 4  # of English a token, for the estimate; the cap counts on no such luck
@@ -83,7 +83,8 @@ class CapReached(UserError):
 class Budget:
     """Tokens and money spent, and held back for calls under way. A cap of None is no cap.
 
-    note: told of every ticket before its call is sent, so that a killed run can be counted at its dearest.
+    longest: tokens that an answer may have. note: told of every ticket before its call is sent, so that a killed run
+    can be counted at its dearest.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class Budget:
         spent: tuple[int, float] = (0, 0.0),
         first: int = 0,
         note: Callable[[dict], None] = lambda line: None,
+        longest: int = MAX_ANSWER,
     ):
+        self.longest = longest
         self.price = price or Price()
         self.max_cost = math.inf if max_cost is None else max_cost
         self.max_tokens = math.inf if max_tokens is None else max_tokens
@@ -107,7 +110,7 @@ class Budget:
     async def reserve(self, messages: Sequence[dict]) -> Ticket:
         """Wait until the greatest cost of this call fits under the cap; CapReached when it never will."""
         prompt = greatest_prompt(messages)
-        tokens, cost = prompt + MAX_ANSWER, self.price.cost(prompt, MAX_ANSWER)
+        tokens, cost = prompt + self.longest, self.price.cost(prompt, self.longest)
         async with self._changed:
             while self.closed or not self._fits(tokens, cost):
                 if not self._held:

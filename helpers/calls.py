@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from helpers.budget import MAX_ANSWER, Budget, Ticket
+from helpers.budget import Budget, Ticket
 from helpers.chat import THINK, target
 from helpers.errors import UserError
 from helpers.journal import Answer
@@ -124,9 +124,9 @@ class Line:
         say: Callable[[str], None] = lambda text: None,
         settings: dict | None = None,
     ):
-        """settings: of the sampling, in LiteLLM's words; `max_tokens` must not pass `budget.MAX_ANSWER`."""
+        """settings: of the sampling, in LiteLLM's words; `max_tokens` must not pass `budget.longest`."""
         self.model, self.budget, self.patience, self.say = model, budget, patience, say
-        self.settings = {"max_tokens": MAX_ANSWER, **(settings or {})}
+        self.settings = {"max_tokens": budget.longest, **(settings or {})}
         self._litellm = litellm_quietly()
         self._not_before = 0.0
         self._answered, self._silent = False, 0

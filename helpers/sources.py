@@ -79,7 +79,10 @@ def read_scenarios(path: Path) -> Iterator[Dialogue]:
                 try:
                     yield _scenario(line)
                 except ValueError as error:
-                    raise UserError(f"{path}, line {number}: {error}. Mend the line; nothing was asked yet.") from None
+                    told = (
+                        f"{path}, line {number}: {error}. Mend the line, or take another file; nothing was asked yet."
+                    )
+                    raise UserError(told) from None
     except FileNotFoundError:
         raise UserError(f"{path} is missing. Expected a JSONL file of scenarios, one object a line.") from None
     except OSError as error:
@@ -89,7 +92,7 @@ def read_scenarios(path: Path) -> Iterator[Dialogue]:
 def _scenario(line: bytes) -> Dialogue:
     record = parse(line)
     if "user_turns" in record:
-        raise ValueError("a prompt of the evaluation, which must not be trained on")
+        raise ValueError("a prompt of the evaluation, which must not be trained on (data_samples/friction may)")
     if set(record) - FIELDS:
         raise ValueError(f"unknown field {min(set(record) - FIELDS)!r}")
     for name, sort in SORTS.items():

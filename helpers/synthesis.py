@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from helpers import local_provider
-from helpers.budget import REPLY, THOUGHT, Budget, Meter, Price, price_of, usual_prompt
+from helpers.budget import MAX_ANSWER, REPLY, THOUGHT, Budget, Meter, Price, price_of, usual_prompt
 from helpers.calls import Line, Patience, check_model, route
 from helpers.dialogue import Dialogue, write_dialogues
 from helpers.errors import UserError
@@ -71,6 +71,7 @@ def synthesise(
     concurrency: int | None = None,
     max_cost: float | None = None,
     max_tokens: int | None = None,
+    max_answer: int = MAX_ANSWER,
     fresh: bool = False,
     prompts: int = PROMPT_VERSION,
     patience: Patience | None = None,
@@ -80,15 +81,17 @@ def synthesise(
 
     model: any LiteLLM name, or `local`. scenarios: a JSONL file (default: the pocket world); the first `count` of them.
     concurrency, patience: None takes what suits the server; one on this machine answers one call at a time, slowly.
-    max_cost in US dollars and max_tokens cap all runs on this file together. Called again it goes on where it was;
-    fresh begins anew. UserError says in one line what stopped it; what is done is kept.
+    max_cost in US dollars and max_tokens cap all runs on this file together; max_answer, in tokens, each answer and
+    what is thought before it. Called again it goes on where it was; fresh begins anew. UserError says in one line what
+    stopped it; what is done is kept.
     """
     begun = time.perf_counter()
     usual, at_once = patience_with(model)
     patience, concurrency = patience or usual, at_once if concurrency is None else concurrency
     if concurrency < 1 or (count is not None and count < 1):
         raise UserError("--concurrency and --count must be 1 or more.")
-    for option, cap in (("--max-cost", max_cost), ("--max-tokens", max_tokens)):
+    caps = {"--max-cost": max_cost, "--max-tokens": max_tokens, "--max-answer": max_answer}
+    for option, cap in caps.items():
         if cap is not None and not 0 < cap < math.inf:
             raise UserError(f"{option} must be a number above 0; without it there is no cap.")
     out = out or default_out(scenarios)
@@ -112,7 +115,7 @@ def synthesise(
             )
         settings = {"model": name, "prompts": f"{prompts} ({fingerprint(prompts)})"}
         journal = stack.enter_context(closing(Journal(beside(out, "journal.jsonl"), settings, shelf)))
-        budget = Budget(price, max_cost, max_tokens, journal.spent, journal.tickets, journal.note)
+        budget = Budget(price, max_cost, max_tokens, journal.spent, journal.tickets, journal.note, max_answer)
         meter = stack.enter_context(closing(Meter(plan.scenarios, budget, progress)))
         meter.tell(announcement(plan, model, price, len(shelf.good) + len(shelf.bad)))
         for line in warnings(plan, price, max_cost, max_tokens):
@@ -125,7 +128,9 @@ def synthesise(
                 "are kept; run the same command again to ask for these."
             )
         if not shelf.good:
-            raise UserError(f"No record came of it: {shelf.last_reason()}. See {shelf.aside}.")
+            reason = shelf.last_reason()
+            more = f" A model that thinks at length needs --max-answer {4 * max_answer} --fresh."
+            raise UserError(f"No record came of it: {reason}. See {shelf.aside}." + more * ("cut off" in reason))
         records = shelf.finish(scenario.id for scenario in source())
     seconds = time.perf_counter() - begun
     return Outcome(out, records, len(shelf.bad), run.calls, budget.tokens, budget.cost, seconds)
@@ -222,7 +227,7 @@ def main(options) -> Outcome:
     scenarios, out = (Path(path) if path else None for path in (options.scenarios, options.out))
     outcome = synthesise(
         options.model, options.count, scenarios, out, options.concurrency, options.max_cost, options.max_tokens,
-        options.fresh,
+        options.max_answer, options.fresh,
     )  # fmt: skip
     money = f", ${outcome.cost:.4f}" if outcome.cost else ""
     spent = f"{outcome.calls} calls in {outcome.seconds:.0f} s, {outcome.tokens:,} tokens{money}"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from serving import HASTY, KEY, MODEL, STRICT
 
-from helpers.budget import Budget, Price
+from helpers.budget import Budget, Price, greatest_prompt
 from helpers.calls import Declined, Line, Patience, Unanswered, check_model, redact, retry_after
 from helpers.errors import UserError
 from helpers.personas import messages
@@ -163,6 +163,13 @@ def test_a_server_that_knows_no_json_schema_is_asked_without_one(monkeypatch):
     (_, answer), server, _ = ask(first(Reply("response_format is not supported", status=400)), monkeypatch, times=2)
     assert answer.finish == "stop"
     assert ["response_format" in request for request in server.requests] == [True, False, False]
+
+
+def test_an_answer_may_be_as_long_as_the_budget_says_and_counts_as_that_long(monkeypatch):
+    budget = Budget(Price(), longest=4096)
+    _, server, _ = ask(speak, monkeypatch, budget=budget)
+    assert server.requests[0]["max_tokens"] == 4096
+    assert asyncio.run(budget.reserve(ASKED)).tokens == greatest_prompt(ASKED) + 4096
 
 
 def test_no_connection_is_one_line(monkeypatch):

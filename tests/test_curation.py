@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from salad import METADATA, salad, salad_set
 
-from helpers import __main__ as cli
 from helpers import curation, lint, schema
+from helpers.__main__ import parser
 from helpers.dialogue import FLAVOURS, KINDS, from_json, to_json
 from helpers.errors import UserError
 from helpers.pocket_set import training_set
@@ -373,7 +373,7 @@ def test_a_line_separator_inside_a_text_does_not_cut_the_record(tmp_path):
 
 
 def run(arguments):
-    options = cli.parser().parse_args(["lint", *map(str, arguments)])
+    options = parser().parse_args(["lint", *map(str, arguments)])
     return curation.main(options)
 
 
@@ -447,5 +447,5 @@ def test_what_is_no_file_or_empty_or_broken_to_compare_with_is_one_clear_line(tm
 
 
 def test_the_verb_hands_over_what_was_said():
-    options = cli.parser().parse_args(["lint", "a", "b", "--together", "--against", "c"])
+    options = parser().parse_args(["lint", "a", "b", "--together", "--against", "c"])
     assert options == Namespace(verb="lint", files=["a", "b"], together=True, against=["c"])

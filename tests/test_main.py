@@ -13,6 +13,7 @@ from clone import quickest, slowness
 from helpers import __main__ as cli
 from helpers import environment, install
 from helpers.errors import UserError
+from helpers.verbs import VERBS
 
 
 def failing(problem: BaseException):
@@ -39,7 +40,7 @@ def test_help_ends_within_two_seconds_and_names_every_verb():
     done = python("-m", "helpers", "--help")
     assert done.returncode == 0
     assert quickest(lambda: python("-m", "helpers", "--help")) < 2 * slowness()
-    assert all(verb in done.stdout for verb in cli.VERBS)
+    assert all(verb in done.stdout for verb in VERBS)
 
 
 def test_without_a_verb_it_is_the_help(capsys):
@@ -55,7 +56,7 @@ def test_importing_the_command_line_imports_nothing_heavy():
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("verb", cli.VERBS)
+@pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_its_own_help(verb, capsys):
     with pytest.raises(SystemExit) as end:
         cli.run([verb, "--help"])
@@ -66,16 +67,6 @@ def test_each_verb_has_its_own_help(verb, capsys):
 def test_importing_helpers_keeps_unsloth_from_installing_anything_but_respects_what_is_set():
     show = "import os, helpers; print(os.environ['UNSLOTH_AUTO_INSTALL'], os.environ['OMP_WAIT_POLICY'])"
     assert python("-c", show, OMP_WAIT_POLICY="ACTIVE").stdout.split() == ["0", "ACTIVE"]
-
-
-def test_compare_hands_over_the_prompt_and_both_models():
-    options, rest = cli.parser().parse_known_args(["compare", "Is it?", "--tuned", "my.gguf"])
-    assert (options.prompt, options.base, options.tuned, rest) == ("Is it?", None, "my.gguf", [])
-
-
-@pytest.mark.parametrize("flags, wanted", [([], None), (["--four-bit"], True), (["--no-four-bit"], False)])
-def test_four_bit_is_the_scales_choice_unless_it_is_said(flags, wanted):
-    assert cli.parser().parse_args(["finetune", *flags]).four_bit is wanted
 
 
 def test_an_option_that_does_not_exist_is_refused(capsys):
@@ -94,28 +85,6 @@ def test_what_is_not_ours_goes_to_pytest_unabridged(monkeypatch):
     assert seen[0][-5:] == ["-x", "-k", "name", "--maxfail=2", "--q"]
 
 
-def test_quick_leaves_out_notebooks_and_slow_tests():
-    command = cli.pytest_command(True, [])
-    assert command[3:5] == ["-m", "not slow"]
-    assert not any("nbval" in word or "notebooks" in word for word in command)
-
-
-def test_all_means_the_tests_and_the_notebooks(tmp_path, monkeypatch):
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "01.ipynb").touch()
-    monkeypatch.setattr(install, "ROOT", tmp_path)
-    assert cli.pytest_command(False, ["-v"])[-3:] == [str(tmp_path / "tests"), str(tmp_path / "notebooks"), "-v"]
-
-
-def test_paths_of_ones_own_replace_the_default_ones_but_a_value_is_no_path():
-    here = str(install.ROOT / "tests" / "test_main.py")
-    assert cli.pytest_command(True, [f"{here}::test_x"])[5:] == [f"{here}::test_x"]
-    assert str(install.ROOT / "tests") in cli.pytest_command(True, ["-k", here])
-    for option in ("--ignore", "--deselect"):
-        assert "--nbval-lax" in cli.pytest_command(False, [option, here])
-        assert str(install.ROOT / "notebooks") in cli.pytest_command(False, [option, here])
-
-
 @pytest.mark.parametrize(
     "problem, status, words",
     [
@@ -132,20 +101,6 @@ def test_what_a_user_can_cause_ends_in_one_line_and_a_status(problem, status, wo
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
-
-
-@pytest.mark.parametrize("number", ["-1", "4294967296", "one"])
-def test_a_seed_that_numpy_would_refuse_is_refused_at_once(number, capsys):
-    with pytest.raises(SystemExit):
-        cli.parser().parse_args(["finetune", "--seed", number])
-    assert "is no whole number from 0 to 4294967295" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("number", ["-1", "nan", "inf", "five"])
-def test_minutes_that_are_no_time_are_refused_before_anything_is_trained(number, capsys):
-    with pytest.raises(SystemExit):
-        cli.parser().parse_args(["finetune", f"--minutes={number}"])
-    assert "is no number of minutes" in capsys.readouterr().err
 
 
 def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):

@@ -7,8 +7,8 @@ import pytest
 from serving import MODEL
 from test_versus import PAIRS, quiet, replies
 
-from helpers import __main__ as cli
-from helpers import judge, natural, natural_report, opinion
+from helpers import judge, natural, natural_report, opinion, verbs
+from helpers.__main__ import parser
 from helpers.card import card
 from helpers.errors import UserError
 from helpers.natural_report import SHIPPED_LABELS
@@ -136,11 +136,11 @@ def test_what_a_judge_is_worth_is_measured_on_labels_and_said_from_then_on(tmp_p
 def test_the_command_label_hands_a_judge_over(monkeypatch):
     seen = []
     monkeypatch.setattr(opinion, "main", seen.append)
-    options = cli.parser().parse_args(["label", "--judge", "ollama/qwen3"])
-    cli.label(options)
+    options = parser().parse_args(["label", "--judge", "ollama/qwen3"])
+    verbs.label(options)
     assert seen[0].judge == "ollama/qwen3" and seen[0].max_cost is None
 
 
 def test_a_judge_without_two_models_is_refused():
     with pytest.raises(UserError, match="give --model and --against, or --replies"):
-        cli.evaluate(Namespace(model=None, against=None, replies=None, judge="smollm2", max_cost=None))
+        verbs.evaluate(Namespace(model=None, against=None, replies=None, judge="smollm2", max_cost=None))
