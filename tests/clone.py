@@ -65,7 +65,7 @@ class Clone:
         self.folder, self.shelf = folder, folder / "shelf"
         self.shelf.mkdir()
         (folder / "helpers").mkdir()
-        for name in ("__init__", "__main__", "environment", "errors", "install", "lock", "scale"):
+        for name in ("__init__", "__main__", "verbs", "environment", "errors", "install", "lock", "scale"):
             shutil.copy(ROOT / "helpers" / f"{name}.py", folder / "helpers")
         self.site = None
 
