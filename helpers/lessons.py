@@ -119,7 +119,7 @@ def _lines(words: dict, *forms: str) -> str:
 
 def _plainly(rng: random.Random) -> tuple:
     """Say any prompt in its one plain form, whatever the phrasing."""
-    form = rng.choice(["premise", "premise", "question", "request", "wish", "insist"])
+    form = rng.choice(["premise", "premise", "question", "request", "wish", "insist", "insist"])
     if form == "insist":
         turns, words = insisted(rng)
         return [*turns[:-1], *_skill("plainly", {"prompt": turns[-1]["content"]})], say("thoughts", "claim", words)
@@ -143,8 +143,9 @@ def _recall(rng: random.Random) -> tuple:
 
 
 def _check(rng: random.Random) -> tuple:
-    words, forms, _ = claimed(rng)
-    return _skill("check", words), _lines(words, *forms)
+    """A claim compared with a memory: out of the blue, or after a quarrel in which other things were claimed."""
+    words, forms, _ = rng.choice([claimed, maintained])(rng)
+    return words.get("before", []) + _skill("check", words), _lines(words, *forms)
 
 
 def _checks(rng: random.Random) -> tuple:

@@ -11,10 +11,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from helpers.dialogue import KINDS, Agent, Dialogue
+from helpers.dialogue import KINDS, ROLES, Agent, Dialogue
 from helpers.errors import UserError
 
-PROMPT_VERSION = 3
+PROMPT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,13 @@ RULES = {
     "it letter by letter; where there is none, the list is empty.",
     3: "Speak in the first person, in one to three sentences, 15 to 45 words, about this very case: its nouns, its "
     "numbers, its people. Begin in another way than those before you, and take up what one of them said. {marking}",
+    4: "Speak in the first person, in one to three sentences (a fragment that ends in a full stop is one too, and a "
+    "fourth is struck out), 15 to 45 words, about this very case: its nouns, its numbers, its people. Begin in another "
+    "way than those before you, and take up what one of them said. {marking}",
 }
 # From version 3 on three of the six may mark a moment, one each: a record wants two to four, and six voices that each
-# mark their own give more. Who they are differs between kinds, so that no voice is the one that always hesitates.
+# mark their own give more; of a control, from version 4 on, the last two of them, for it wants two at most. Who they
+# are differs between kinds, so that no voice is the one that always hesitates.
 MARKERS = {
     "disagreement": ("Problem Framer", "Mechanism Explorer", "Perspective Generator"),
     "uncertainty": ("Problem Framer", "Mechanism Explorer", "Limitation Acknowledger"),
@@ -160,23 +164,25 @@ MARKING = {
 SHAPE = 'Answer with one JSON object and nothing else: {"thought_stream": "..", "friction_moments": [".."]}'
 WRITER = (
     "You write the one reply that the user sees, after six colleagues have thought aloud. Take from their thoughts "
-    "what serves the user, and do not mention them. Write 30 to 140 words in the language of the user: specific, kind, "
+    "what serves the user, and do not mention them. Write {words} words in the language of the user: specific, kind, "
     "right in fact, varied in shape. Begin with the matter itself. No throat-clearing, no apology, no moral, no talk "
     "of yourself as a machine."
 )
+WORDS = {1: "30 to 140", 2: "30 to 140", 3: "30 to 140", 4: "30 to 120"}  # of an answer; 140 are the most
 WRITER_SHAPE = 'Answer with one JSON object and nothing else: {"final_answer": ".."}'
 STEPS = (*(persona.name for persona in PERSONAS), "final answer")
 
 
-def system_prompt(step: int, kind: str, version: int = PROMPT_VERSION) -> str:
+def system_prompt(step: int, kind: str, role: str = "trigger", version: int = PROMPT_VERSION) -> str:
     """The part that stays: of persona 0 to 5, and of step 6, which writes the answer."""
     if version not in RULES:
         raise UserError(f"there is no version {version} of the prompts: expected one of {', '.join(map(str, RULES))}.")
     if step == len(PERSONAS):
-        return f"{WRITER}\n\n{WRITER_SHAPE}"
+        return f"{WRITER.format(words=WORDS[version])}\n\n{WRITER_SHAPE}"
     persona = PERSONAS[step]
     others = ", ".join(other.name for other in PERSONAS if other is not persona)
-    rules = RULES[version].replace("{marking}", MARKING[persona.name in MARKERS[kind]])
+    marking = MARKERS[kind][1:] if version > 3 and role == "control" else MARKERS[kind]
+    rules = RULES[version].replace("{marking}", MARKING[persona.name in marking])
     return (
         f"Six people think aloud, one after the other, before somebody writes a reply. You are the {persona.name}, the "
         f"one who {persona.task.rstrip('?.')}. {persona.voice} (The others are {others}.)\n\n"
@@ -203,7 +209,7 @@ def messages(scenario: Dialogue, thoughts: Sequence[Agent], version: int = PROMP
         parts += ["", "Said so far:", *(f"{agent.agent_type}: {agent.thought_stream}" for agent in thoughts)]
     parts += ["", f"Now speak, {STEPS[step]}." if step < len(PERSONAS) else "Now write the reply."]
     return [
-        {"role": "system", "content": system_prompt(step, scenario.kind, version)},
+        {"role": "system", "content": system_prompt(step, scenario.kind, scenario.role, version)},
         {"role": "user", "content": "\n".join(parts)},
     ]
 
@@ -217,5 +223,6 @@ def again(asked: Sequence[dict], said: str, reason: str) -> list[dict]:
 
 def fingerprint(version: int = PROMPT_VERSION) -> str:
     """Changes when any word of the system prompts changes, also where somebody forgot to count the version up."""
-    words = [[system_prompt(step, kind, version) for step in range(len(STEPS))] for kind in KINDS]
+    calls = [(step, kind, role) for step in range(len(STEPS)) for kind in KINDS for role in ROLES]
+    words = [system_prompt(*call, version) for call in calls]
     return hashlib.sha256(json.dumps([words, VERDICTS, PRESSED, SETTLED]).encode()).hexdigest()[:12]

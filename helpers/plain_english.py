@@ -160,11 +160,9 @@ def unknown_premises(part: str, seed: int) -> list[Pair]:
 def facts_of(part: str, sort: str = "", relation: str = "") -> tuple[Fact, ...]:
     """Facts of a part ("all" for every one), of one sort (known, unknown), of one relation."""
     return tuple(
-        fact
-        for fact in probe.table()
-        if part in ("all", probe.part(fact))
-        and sort in ("", probe.sort_of(fact))
-        and relation in ("", fact.relation.name)
+        one.fact
+        for one in probe.recorded()
+        if part in ("all", one.part) and sort in ("", one.sort) and relation in ("", one.relation)
     )
 
 

@@ -50,12 +50,12 @@ CURRICULUM = (
     (2000, {"repeat": 5, "echo": 2, "seen": 2, "say": 1, "notes": 1, "statement": 1, "question": 1, "plainly": 1}),
     (6000, {
         "statement": 1, "question": 2.5, "guess": 1, "premise": 2, "request": 1.5, "wish": 1, "yield": 1.2,
-        "plainly": 4.5, "recall": 1.5, "check": 3, "checks": 2, "record": 2.5, "need": 1.5, "lack": 2, "harm": 1.5,
+        "plainly": 4.5, "recall": 1.5, "check": 3.5, "checks": 2, "record": 3, "need": 1.5, "lack": 2, "harm": 1.5,
         "reply": 2, "repeat": 1, "echo": 1, "notes": 1, "seen": 3, "say": 1,
     }),
     (math.inf, {
         "statement": 0.5, "question": 2, "guess": 0.7, "premise": 1.5, "request": 1.2, "wish": 1, "yield": 1,
-        "plainly": 4, "recall": 0.5, "check": 3, "checks": 4, "record": 2, "need": 0.7, "lack": 2.5, "harm": 1.2,
+        "plainly": 4.5, "recall": 0.5, "check": 4, "checks": 4, "record": 3, "need": 0.7, "lack": 2.5, "harm": 1.2,
         "reply": 4, "repeat": 0.7, "echo": 1, "notes": 0.7, "seen": 5, "say": 0.5,
     }),
 )  # fmt: skip

@@ -23,6 +23,7 @@ FILES = (
     "model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "chat_template.jinja",
 )  # fmt: skip
+SO_FAR = ("losses", "tokens", "seconds")  # what a checkpoint keeps of the training, beside its state
 SAVE_EVERY, TELL_EVERY = 500, 100
 VERIFIED_STEPS = 50
 SAMPLE = 4000  # lessons
@@ -44,8 +45,9 @@ def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print)
     tokenizer = build_tokenizer(recipe.seed)
     model = build_model(recipe, tokenizer)
     optimizer = _optimizer(recipe, model)
-    task = {"recipe": asdict(recipe), "lessons": _lessons(recipe, tokenizer)}
-    losses, tokens = _resume(work / "checkpoint.pt", task, model, optimizer, report)
+    words = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    task = {"recipe": asdict(recipe), "lessons": lessons_hash(recipe), "tokenizer": words}
+    losses, tokens, seconds = _resume(work / "checkpoint.pt", task, model, optimizer, report)
     first, last, begun = len(losses), steps or recipe.steps, time.perf_counter()
     for step, (ids, labels) in enumerate(batches(recipe, tokenizer, skip=first), first):
         if step >= last:
@@ -66,7 +68,8 @@ def pretrain(recipe: Recipe, work: Path, steps: int = 0, report: Report = print)
                 f"step {step + 1:5d} of {last}, loss {mean:.3f}, {tokens / 1e6:.1f} M tokens, {left / 60:.1f} min left"
             )
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == last:
-            _save(work / "checkpoint.pt", task, model, optimizer, losses, tokens)
+            taken = seconds + time.perf_counter() - begun
+            _save(work / "checkpoint.pt", task, model, optimizer, (losses, tokens, taken))
     model.eval()
     model.save_pretrained(work)
     tokenizer.save_pretrained(work)
@@ -105,7 +108,9 @@ def publish(work: Path, out: Path) -> Path:
     record = {
         "command": "python -m helpers pocket --rebuild",
         "recipe": state["recipe"],
+        "lessons": state["lessons"],
         "tokens": state["tokens"],
+        "seconds": round(state["seconds"]),
         "loss": round(sum(losses[-100:]) / 100, 5),
         "first_losses": [round(loss, 5) for loss in losses[:VERIFIED_STEPS]],
         "every_100": [round(sum(losses[i : i + 100]) / 100, 4) for i in range(0, len(losses), 100)],
@@ -121,14 +126,19 @@ def verify(folder: Path = POCKET_DIR, steps: int = VERIFIED_STEPS, report: Repor
     import tempfile
 
     record = read_json(folder / RECORD)
+    if record["lessons"] != lessons_hash(Recipe(**record["recipe"])):
+        raise UserError(
+            f"{folder / RECORD}: the lessons or the tables have changed since the weights were made: run "
+            "`python -m helpers pocket --rebuild`."
+        )
     report(f"Repeating the first {steps} steps of the pocket base ..")
     with tempfile.TemporaryDirectory() as work:
         losses = pretrain(Recipe(**record["recipe"]), Path(work), steps, report)
     worst = max(abs(now - then) for now, then in zip(losses, record["first_losses"], strict=False))
     if worst > TOLERANCE:
         raise UserError(
-            f"{folder / RECORD}: losses differ by {worst:.3f}, at most {TOLERANCE} was expected. The lessons, the "
-            "tables or the recipe have changed since the weights were made: run `python -m helpers pocket --rebuild`."
+            f"{folder / RECORD}: losses differ by {worst:.3f}, at most {TOLERANCE} was expected. The recipe, "
+            "or what trains, has changed since the weights were made: run `python -m helpers pocket --rebuild`."
         )
     report(f"The same losses to within {worst:.4f}.")
     return worst
@@ -143,38 +153,37 @@ def _optimizer(recipe: Recipe, model):
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), fused=True)
 
 
-def _lessons(recipe: Recipe, tokenizer) -> str:
-    """A hash of what is read: of lessons from all parts of the curriculum, and of the tokenizer, made from many."""
+def lessons_hash(recipe: Recipe) -> str:
+    """SHA-256 of what is read: of lessons from all parts of the curriculum."""
     lessons = islice(corpus(recipe.seed + 1, lambda i: i * recipe.steps / SAMPLE), SAMPLE)
-    sample = [made.parts for made in lessons]
-    return hashlib.sha256(f"{sample}{tokenizer.backend_tokenizer.to_str()}".encode()).hexdigest()
+    return hashlib.sha256(str([made.parts for made in lessons]).encode()).hexdigest()
 
 
-def _resume(checkpoint: Path, task: dict, model, optimizer, report: Report) -> tuple[list[float], int]:
-    """The losses and tokens so far; weights and optimiser are set to where a checkpoint of this task left off."""
+def _resume(checkpoint: Path, task: dict, model, optimizer, report: Report) -> tuple[list[float], int, float]:
+    """Losses, tokens and seconds so far; weights and optimiser are set to where a checkpoint of this task left off."""
     import torch
 
     if not checkpoint.exists():
-        return [], 0
+        return [], 0, 0.0
     try:
         state = torch.load(checkpoint, weights_only=True)
     except Exception as error:
         raise UserError(f"{checkpoint} cannot be read ({error}). Delete it and begin anew.") from error
     if {key: state.get(key) for key in task} != task:
         report(f"{checkpoint} is of another recipe, or of other lessons: beginning anew")
-        return [], 0
+        return [], 0, 0.0
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     report(f"Going on from step {len(state['losses'])} of {task['recipe']['steps']}")
-    return state["losses"], state["tokens"]
+    return tuple(state[key] for key in SO_FAR)
 
 
-def _save(checkpoint: Path, task: dict, model, optimizer, losses: list[float], tokens: int) -> None:
+def _save(checkpoint: Path, task: dict, model, optimizer, so_far: tuple[list[float], int, float]) -> None:
     import torch
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     state = {**task, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    torch.save({**state, "losses": losses, "tokens": tokens}, checkpoint.with_suffix(".part"))
+    torch.save({**state, **dict(zip(SO_FAR, so_far, strict=True))}, checkpoint.with_suffix(".part"))
     os.replace(checkpoint.with_suffix(".part"), checkpoint)
 
 

@@ -20,7 +20,7 @@ from helpers.errors import UserError
 from helpers.model import Model
 from helpers.scale import public_name
 from helpers.scenarios import user
-from helpers.world import Fact, Relation, facts, language, part_of, split
+from helpers.world import Fact, Relation, facts, language, part_of, relations, split
 
 LAPTOP = Path(__file__).parent.parent / "data_samples" / "laptop"
 RECORD = LAPTOP / "known.json"
@@ -30,16 +30,22 @@ KNOWN, UNKNOWN, BETWEEN = "known", "unknown", "in between"
 
 @dataclass(frozen=True)
 class Probed:
-    """How often of three times a fact was right, and what was said."""
+    """A fact as it was asked, the part of the world it belonged to, how often of three it was right, what was said."""
 
     relation: str
     subject: str
+    value: str
+    part: str
     right: int
     replies: tuple[str, ...]
 
     @property
     def sort(self) -> str:
         return {0: UNKNOWN, 3: KNOWN}.get(self.right, BETWEEN)
+
+    @property
+    def fact(self) -> Fact:
+        return Fact(_relation(self.relation), self.subject, self.value)
 
 
 @cache
@@ -58,8 +64,7 @@ def table() -> tuple[Fact, ...]:
     """The fact table of the course, and common knowledge beside it."""
     more = []
     for name, values in english()["extra"].items():
-        relation = Relation(name, (name, name), name, "")
-        more += [Fact(relation, subject, value) for value, subjects in values.items() for subject in subjects]
+        more += [Fact(_relation(name), subject, value) for value, subjects in values.items() for subject in subjects]
     return facts() + tuple(more)
 
 
@@ -123,7 +128,8 @@ def probe(model: Model, progress: Callable[[int, int], None] | None = None) -> l
     made = []
     for i, fact in enumerate(table()):
         three = tuple(replies[3 * i : 3 * i + 3])
-        made.append(Probed(fact.relation.name, fact.subject, sum(is_right(r, fact) for r in three), three))
+        right = sum(is_right(reply, fact) for reply in three)
+        made.append(Probed(fact.relation.name, fact.subject, fact.value, part(fact), right, three))
     return made
 
 
@@ -133,17 +139,22 @@ def write(found: list[Probed], path: Path = RECORD) -> Path:
 
 
 @cache
-def sorts(path: Path = RECORD) -> dict[tuple[str, str], str]:
-    """{(relation, subject): known, unknown or in between}, as recorded for the packaged model."""
+def recorded(path: Path = RECORD) -> tuple[Probed, ...]:
+    """What was found out about the packaged model. Scale laptop is made of these facts: a row that is changed in the
+    table comes to it with the next `python -m helpers probe`, and the adapter that ships stays one of its data."""
     try:
-        rows = json.loads(read_text(path))["facts"]
-        return {(row["relation"], row["subject"]): Probed(**row).sort for row in rows}
+        return tuple(Probed(**row) for row in json.loads(read_text(path))["facts"])
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is damaged. Restore it (git checkout), or: python -m helpers probe") from None
 
 
-def sort_of(fact: Fact) -> str:
-    return sorts().get((fact.relation.name, fact.subject), BETWEEN)
+def sorts(path: Path = RECORD) -> dict[tuple[str, str], str]:
+    """{(relation, subject): known, unknown or in between}, as recorded for the packaged model."""
+    return {(one.relation, one.subject): one.sort for one in recorded(path)}
+
+
+def _relation(name: str) -> Relation:
+    return relations().get(name) or Relation(name, (name, name), name, "")
 
 
 @cache

@@ -260,7 +260,7 @@ VERBS = {
     )),
     "export": Verb(export, "merge, write GGUF files, and check that they answer like the original", (SCALE,)),
     "pocket": Verb(pocket, "the pocket base model: repeats its first steps, compares with the recorded losses", (
-        option("--rebuild", action="store_true", help="train it again from nothing (about an hour on two cores)"),
+        option("--rebuild", action="store_true", help="train it again from nothing (50 minutes on two cores)"),
     )),
     "bench": Verb(bench, "seconds for each link, tokens a second, memory", (
         SCALE,

@@ -40,10 +40,12 @@ def test_each_persona_has_a_prompt_of_its_own_for_each_kind():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_as_many_personas_may_mark_a_moment_as_the_linter_wants_and_one_each(kind):
-    least, most = NATURAL.trigger
-    told = [system_prompt(step, kind) for step in range(len(PERSONAS))]
-    assert least <= sum("Mark one and no more" in text for text in told) <= most
-    assert sum("leave your list of friction moments empty" in text for text in told) == 6 - len(MARKERS[kind])
+    for role, wanted in (("trigger", NATURAL.trigger), ("control", NATURAL.control)):
+        told = [system_prompt(step, kind, role) for step in range(len(PERSONAS))]
+        marking = sum("Mark one and no more" in text for text in told)
+        assert wanted[0] <= marking <= wanted[1]
+        assert marking == len(MARKERS[kind]) - (role == "control")
+        assert sum("leave your list of friction moments empty" in text for text in told) == 6 - marking
 
 
 def test_no_persona_marks_in_every_kind_and_none_in_no_kind():
@@ -80,7 +82,7 @@ def test_the_fingerprint_changes_with_the_version():
 
 def test_a_version_that_does_not_exist_is_one_line():
     with pytest.raises(UserError, match="no version 99"):
-        system_prompt(0, "refusal", 99)
+        system_prompt(0, "refusal", version=99)
 
 
 def test_asking_again_says_why_and_sends_no_empty_turn():

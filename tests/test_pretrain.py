@@ -33,7 +33,7 @@ def test_a_damaged_checkpoint_is_named_and_an_unfinished_base_is_not_published(t
 def test_a_checkpoint_of_other_lessons_is_not_taken_and_a_finished_one_is_dropped(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain, "WORK", tmp_path / "work")
     pretrain.pretrain(TINY, tmp_path / "work", steps=3, report=lambda line: None)
-    monkeypatch.setattr(pretrain, "_lessons", lambda recipe, tokenizer: "others")
+    monkeypatch.setattr(pretrain, "lessons_hash", lambda recipe: "others")
     said = []
     out = pretrain.rebuild(TINY, tmp_path / "out", said.append)
     assert "of other lessons: beginning anew" in said[1]
@@ -49,6 +49,9 @@ def test_the_first_steps_of_the_shipped_base_can_be_repeated():
 @pytest.mark.slow
 def test_weights_of_other_lessons_are_noticed(tmp_path):
     record = json.loads((POCKET_DIR / pretrain.RECORD).read_text(encoding="utf-8"))
+    (tmp_path / pretrain.RECORD).write_text(json.dumps({**record, "lessons": "others"}), encoding="utf-8")
+    with pytest.raises(UserError, match="the lessons or the tables have changed"):
+        pretrain.verify(tmp_path, steps=3, report=lambda line: None)
     record["first_losses"][1] += 0.1
     (tmp_path / pretrain.RECORD).write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(UserError, match=r"losses differ by 0\.1"):
@@ -59,3 +62,5 @@ def test_the_record_beside_the_weights_says_what_was_trained():
     record = json.loads((POCKET_DIR / pretrain.RECORD).read_text(encoding="utf-8"))
     assert Recipe(**record["recipe"]) == Recipe()
     assert len(record["first_losses"]) == pretrain.VERIFIED_STEPS and record["loss"] < 0.2
+    assert record["lessons"] == pretrain.lessons_hash(Recipe())
+    assert 0 < record["seconds"] < 3600

@@ -67,9 +67,9 @@ def test_no_prompt_of_the_list_is_trained_on_or_measured_elsewhere():
 def test_a_true_fact_of_the_list_is_one_that_the_base_knows_and_training_leaves_out():
     facts = {("capital", "Sweden"), ("capital", "Ireland"), ("legs", "a cat"), ("continent", "Rwanda"),
              ("language", "Egypt"), ("sum", "1 + 2"), ("birthplace", "Galileo"), ("capital", "Lithuania")}  # fmt: skip
-    found = [fact for fact in probe.table() if (fact.relation.name, fact.subject) in facts]
+    found = [one for one in probe.recorded() if (one.relation, one.subject) in facts]
     assert len(found) == len(facts)
-    assert {(probe.part(fact), probe.sort_of(fact)) for fact in found} == {("test", probe.KNOWN)}
+    assert {(one.part, one.sort) for one in found} == {("test", probe.KNOWN)}
 
 
 def test_no_trigger_gives_away_what_a_right_correction_states():
