@@ -2,6 +2,7 @@ import random
 
 import pytest
 
+from helpers import lessons
 from helpers.chat import BOS, EOS
 from helpers.lessons import LESSONS, careless, lesson
 from helpers.pocket import weights_at
@@ -50,3 +51,16 @@ def test_every_phrasing_is_met_held_out_ones_too():
 
 def test_careless_typing_has_no_capitals_and_no_closing_mark():
     assert careless("Is Oslo in Norway?") == "is oslo in norway"
+
+
+def test_a_claim_is_checked_out_of_the_blue_and_after_a_quarrel():
+    rng = random.Random(0)
+    turns = []
+    for _ in range(200):
+        asked, reply = lessons._check(rng)
+        turns.append(len(asked))
+        said, known, verdict = reply.splitlines()
+        same = said.removeprefix("The user says that ") == known.removeprefix("I know that ")
+        assert verdict == ("That fits." if same else "That does not fit.")
+        assert asked[-1]["content"] == f"Check this: {said.removeprefix('The user says that ')}"
+    assert 50 < turns.count(1) < 150 and max(turns) > 5
