@@ -21,7 +21,7 @@ LAPTOP_OWN, LAPTOP_SHIPPED = "runs/laptop/adapter", "data_samples/laptop-adapter
 # The standing example: its names and its sentence form are held out, friction training has seen neither.
 EXAMPLE = {"form": "Since {b}, {ask}?", "relation": "capital", "subject": "Sweden", "claim": "Oslo"}
 # Which of the first 24 pairs of the test part are shown: those that read most like what somebody would say.
-PRESETS = {"uncertainty": 15, "clarification": 10, "refusal": 16}
+PRESETS = {"uncertainty": 16, "clarification": 10, "refusal": 16}
 
 
 def run(prompt: str | None = None, base: str | None = None, tuned: str | None = None, scale: str = "pocket") -> None:
