@@ -101,7 +101,7 @@ def check_model(model: str) -> None:
         litellm.get_llm_provider(name)
     except Exception:
         raise UserError(
-            f"{model!r} is no model that LiteLLM can reach. Expected provider/model, such as ollama/qwen3, "
+            f"{model!r} is no model that LiteLLM can reach. Expected provider/model, such as ollama/gemma3, "
             "hosted_vllm/my-model, openai/.., anthropic/.., or local."
         ) from None
     missing = [name for name in litellm.validate_environment(name)["missing_keys"] if re.search("KEY|TOKEN", name)]

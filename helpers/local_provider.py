@@ -38,7 +38,7 @@ def source(scenario: Dialogue) -> str:
         return GRAMMAR
     raise UserError(
         "offline there are turns for the pocket world and for recorded dialogues only, and "
-        f"{mask(scenario.user_input)[:60]!r} is neither. Name a model, such as --model ollama/qwen3."
+        f"{mask(scenario.user_input)[:60]!r} is neither. Name a model, such as --model ollama/gemma3."
     )
 
 

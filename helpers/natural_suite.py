@@ -25,7 +25,7 @@ from helpers.world import WORLD_DIR
 
 EVALUATION = ROOT / "data_samples" / "evaluation"
 PROMPTS, STAGE, PLAIN = (EVALUATION / f"{name}.jsonl" for name in ("prompts", "stage", "plain"))
-FACTS = (plain_english.LAPTOP / "english.toml", plain_english.LAPTOP / "known.json", WORLD_DIR / "unknown.csv")
+FACTS = (plain_english.LAPTOP / "english.toml", plain_english.LAPTOP / "known.json", *WORLD_DIR.glob("*.csv"))
 FILES = (PROMPTS, STAGE, PLAIN, *FACTS)  # what decides about all that is asked
 CAP = 280  # tokens of a reply, thought included: of 24 tuned replies three were longer than 200, none than 257
 RECALLED = 1500  # characters of a reply in the history: five turns then fit into the 2,048 tokens of scale laptop

@@ -126,19 +126,19 @@ def verify(folder: Path = POCKET_DIR, steps: int = VERIFIED_STEPS, report: Repor
     import tempfile
 
     record = read_json(folder / RECORD)
-    if record["lessons"] != lessons_hash(Recipe(**record["recipe"])):
+    if record["recipe"] != asdict(Recipe()) or record["lessons"] != lessons_hash(Recipe()):
         raise UserError(
-            f"{folder / RECORD}: the lessons or the tables have changed since the weights were made: run "
+            f"{folder / RECORD}: the recipe, the lessons or the tables have changed since the weights were made: run "
             "`python -m helpers pocket --rebuild`."
         )
     report(f"Repeating the first {steps} steps of the pocket base ..")
     with tempfile.TemporaryDirectory() as work:
-        losses = pretrain(Recipe(**record["recipe"]), Path(work), steps, report)
+        losses = pretrain(Recipe(), Path(work), steps, report)
     worst = max(abs(now - then) for now, then in zip(losses, record["first_losses"], strict=False))
     if worst > TOLERANCE:
         raise UserError(
-            f"{folder / RECORD}: losses differ by {worst:.3f}, at most {TOLERANCE} was expected. The recipe, "
-            "or what trains, has changed since the weights were made: run `python -m helpers pocket --rebuild`."
+            f"{folder / RECORD}: losses differ by {worst:.3f}, at most {TOLERANCE} was expected. What trains "
+            "has changed since the weights were made: run `python -m helpers pocket --rebuild`."
         )
     report(f"The same losses to within {worst:.4f}.")
     return worst

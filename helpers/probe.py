@@ -115,7 +115,8 @@ def is_right(reply: str, fact: Fact) -> bool:
     places = {}
     for value in _values(fact.relation.name):
         names = [value, *english()["aliases"].get(value, ())]
-        found = [m.start() for n in names if (m := re.search(rf"\b{re.escape(_plain(n))}(s|es)?\b", said))]
+        plural = "" if value[:1].isupper() else "(s|es)?"  # "Nintendo, which lies in Kyoto" does not name Li
+        found = [m.start() for n in names if (m := re.search(rf"\b{re.escape(_plain(n))}{plural}\b", said))]
         if found:
             places[value] = min(found)
     return bool(places) and min(places, key=places.__getitem__) == fact.value
@@ -140,8 +141,8 @@ def write(found: list[Probed], path: Path = RECORD) -> Path:
 
 @cache
 def recorded(path: Path = RECORD) -> tuple[Probed, ...]:
-    """What was found out about the packaged model. Scale laptop is made of these facts: a row that is changed in the
-    table comes to it with the next `python -m helpers probe`, and the adapter that ships stays one of its data."""
+    """What was found out about the packaged model. Scale laptop is made of these facts, with these parts: a row that is
+    changed in the table comes to it with the next `python -m helpers probe`, and what ships stays one of its data."""
     try:
         return tuple(Probed(**row) for row in json.loads(read_text(path))["facts"])
     except (ValueError, KeyError, TypeError):

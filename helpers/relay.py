@@ -207,7 +207,8 @@ class Run:
                 asked, reason = again(asked, answer.text, str(fault)), str(fault)
             except Declined as fault:
                 raise SetAside(STEPS[step], str(fault)) from None
-        raise SetAside(STEPS[step], f"{reason} (asked {AGAIN + 1} times)")
+        longer = f"; if the model thinks at length: --max-answer {4 * self.line.budget.longest} --fresh"
+        raise SetAside(STEPS[step], f"{reason} (asked {AGAIN + 1} times)" + longer * (answer.finish == "length"))
 
 
 def in_own_loop(work: Coroutine) -> None:

@@ -90,10 +90,11 @@ def synthesise(
     patience, concurrency = patience or usual, at_once if concurrency is None else concurrency
     if concurrency < 1 or (count is not None and count < 1):
         raise UserError("--concurrency and --count must be 1 or more.")
-    caps = {"--max-cost": max_cost, "--max-tokens": max_tokens, "--max-answer": max_answer}
-    for option, cap in caps.items():
+    for option, cap in (("--max-cost", max_cost), ("--max-tokens", max_tokens)):
         if cap is not None and not 0 < cap < math.inf:
             raise UserError(f"{option} must be a number above 0; without it there is no cap.")
+    if max_answer < 1:
+        raise UserError(f"--max-answer must be 1 or more, in tokens; without it {MAX_ANSWER:,}.")
     out = out or default_out(scenarios)
 
     def source() -> Iterator[Dialogue]:
@@ -128,9 +129,7 @@ def synthesise(
                 "are kept; run the same command again to ask for these."
             )
         if not shelf.good:
-            reason = shelf.last_reason()
-            more = f" A model that thinks at length needs --max-answer {4 * max_answer} --fresh."
-            raise UserError(f"No record came of it: {reason}. See {shelf.aside}." + more * ("cut off" in reason))
+            raise UserError(f"No record came of it: {shelf.last_reason()}. See {shelf.aside}.")
         records = shelf.finish(scenario.id for scenario in source())
     seconds = time.perf_counter() - begun
     return Outcome(out, records, len(shelf.bad), run.calls, budget.tokens, budget.cost, seconds)

@@ -195,7 +195,7 @@ VERBS = {
     )),
     "data": Verb(data, "write the dialogues that the fine-tune takes", (SCALE,)),
     "synthesise": Verb(synthesise, "six personas write dialogues: offline, or with a model of your choice", (
-        option("--model", default="local", metavar="NAME", help="any LiteLLM name, as ollama/qwen3 (default: offline)"),
+        option("--model", default="local", metavar="NAME", help="a LiteLLM name, as ollama/gemma3 (default: offline)"),
         option("--count", type=int, metavar="N", help="how many (default: 400 of the pocket world, all of a file)"),
         option("--scenarios", metavar="FILE", help="JSONL of prompts to work on, as in data_samples/friction"),
         option("--out", metavar="FILE", help="where to (default: runs/<scale>/synthesised.jsonl)"),

@@ -50,7 +50,7 @@ def test_the_first_steps_of_the_shipped_base_can_be_repeated():
 def test_weights_of_other_lessons_are_noticed(tmp_path):
     record = json.loads((POCKET_DIR / pretrain.RECORD).read_text(encoding="utf-8"))
     (tmp_path / pretrain.RECORD).write_text(json.dumps({**record, "lessons": "others"}), encoding="utf-8")
-    with pytest.raises(UserError, match="the lessons or the tables have changed"):
+    with pytest.raises(UserError, match="the recipe, the lessons or the tables have changed"):
         pretrain.verify(tmp_path, steps=3, report=lambda line: None)
     record["first_losses"][1] += 0.1
     (tmp_path / pretrain.RECORD).write_text(json.dumps(record), encoding="utf-8")
@@ -63,4 +63,4 @@ def test_the_record_beside_the_weights_says_what_was_trained():
     assert Recipe(**record["recipe"]) == Recipe()
     assert len(record["first_losses"]) == pretrain.VERIFIED_STEPS and record["loss"] < 0.2
     assert record["lessons"] == pretrain.lessons_hash(Recipe())
-    assert 0 < record["seconds"] < 3600
+    assert record["seconds"] > 0

@@ -5,7 +5,7 @@ import pytest
 from helpers import probe
 from helpers.chat import Reply
 from helpers.errors import UserError
-from helpers.world import SHARES
+from helpers.world import SHARES, split
 
 
 def fact(relation: str, subject: str):
@@ -24,6 +24,7 @@ def fact(relation: str, subject: str):
         ("symbol", "C", "The chemical symbol for carbon is C.", True),
         ("sum", "2 + 3", "2 + 3 = 5", True),
         ("capital", "Sweden", "", False),
+        ("founder", "Nintendo", "Nintendo, which lies in Kyoto, was founded by Yamauchi.", True),
     ],
 )
 def test_the_first_value_that_a_reply_names_is_its_answer(relation, subject, reply, right):
@@ -64,9 +65,10 @@ def test_what_is_recorded_follows_from_the_replies_and_covers_nearly_all_of_the_
         assert one.right == sum(probe.is_right(reply, one.fact) for reply in one.replies), one
 
 
-def test_no_name_that_the_pocket_world_measures_is_trained_on_at_scale_laptop():
+def test_no_subject_that_the_pocket_world_measures_is_trained_on_at_scale_laptop():
     now = {one: probe.part(one) for one in probe.table()}
     assert not [one for one in probe.recorded() if now.get(one.fact, one.part) != one.part]
+    assert not [one for one in probe.recorded() if one.part == "train" and split().get(one.subject, "train") != "train"]
 
 
 def test_a_damaged_record_is_named(tmp_path):
