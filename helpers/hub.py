@@ -111,7 +111,8 @@ def publish_dataset(
     check(folder)
     report("Every record passes the linter; no secret and no address was found; the card belongs to the data.")
     if not send:
-        report("Dry run: nothing was sent. To upload: python -m helpers publish dataset --send")
+        named = "" if repo and repo == setting("dataset") else f" --repo {repo or 'YOUR-NAME/friction'}"
+        report(f"Dry run: nothing was sent. To upload: python -m helpers publish dataset{named} --send")
         return ""
     return _send(repo, public, going, report)
 

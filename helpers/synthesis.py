@@ -88,13 +88,7 @@ def synthesise(
     begun = time.perf_counter()
     usual, at_once = patience_with(model)
     patience, concurrency = patience or usual, at_once if concurrency is None else concurrency
-    if concurrency < 1 or (count is not None and count < 1):
-        raise UserError("--concurrency and --count must be 1 or more.")
-    for option, cap in (("--max-cost", max_cost), ("--max-tokens", max_tokens)):
-        if cap is not None and not 0 < cap < math.inf:
-            raise UserError(f"{option} must be a number above 0; without it there is no cap.")
-    if max_answer < 1:
-        raise UserError(f"--max-answer must be 1 or more, in tokens; without it {MAX_ANSWER:,}.")
+    _check_numbers(concurrency, count, max_cost, max_tokens, max_answer)
     out = out or default_out(scenarios)
 
     def source() -> Iterator[Dialogue]:
@@ -133,6 +127,18 @@ def synthesise(
         records = shelf.finish(scenario.id for scenario in source())
     seconds = time.perf_counter() - begun
     return Outcome(out, records, len(shelf.bad), run.calls, budget.tokens, budget.cost, seconds)
+
+
+def _check_numbers(
+    concurrency: int, count: int | None, max_cost: float | None, max_tokens: int | None, max_answer: int
+) -> None:
+    if concurrency < 1 or (count is not None and count < 1):
+        raise UserError("--concurrency and --count must be 1 or more.")
+    for option, cap in (("--max-cost", max_cost), ("--max-tokens", max_tokens)):
+        if cap is not None and not 0 < cap < math.inf:
+            raise UserError(f"{option} must be a number above 0; without it there is no cap.")
+    if max_answer < 1:
+        raise UserError(f"--max-answer must be 1 or more, in tokens; without it {MAX_ANSWER:,}.")
 
 
 def provider(model: str) -> tuple[str, local_provider.Book | None, Price | None]:

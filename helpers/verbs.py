@@ -22,6 +22,11 @@ def _module(name: str):  # imported inside the verbs: `--help` must not wait for
     return importlib.import_module(f"helpers.{name}")
 
 
+def of(module: str, function: str = "main") -> Callable[[Options], int | None]:
+    """A verb that is one function of one module, which takes the options as they are."""
+    return lambda options: getattr(_module(module), function)(options)
+
+
 def demo(o: Options) -> int | None:
     return _module("demo").run(o.scale)
 
@@ -48,26 +53,10 @@ def try_(o: Options) -> int | None:
     return _module("compare").try_list(o.tuned)
 
 
-def data(o: Options) -> int | None:
-    return _module("finetune").write_data(o)
-
-
 def synthesise(o: Options) -> int:
     outcome = _module("synthesis").main(o)
     unclean = _module("curation").main(Options(files=[outcome.path], together=False, against=None))
     return int(bool(unclean or outcome.set_aside))
-
-
-def lint(o: Options) -> int | None:
-    return _module("curation").main(o)
-
-
-def finetune(o: Options) -> int | None:
-    return _module("finetune").main(o)
-
-
-def probe(o: Options) -> int | None:
-    return _module("probe").main(o)
 
 
 def evaluate(o: Options) -> int | None:
@@ -87,28 +76,8 @@ def exhibit(o: Options) -> int | None:
         _module("less_time").main(o)
 
 
-def publish(o: Options) -> int | None:
-    return _module("hub").main(o)
-
-
-def agree(o: Options) -> int | None:
-    return _module("agreement").main(o)
-
-
 def label(o: Options) -> int | None:
     return _module("opinion" if o.judge else "labels").main(o)
-
-
-def serve(o: Options) -> int | None:
-    return _module("serve").main(o)
-
-
-def export(o: Options) -> int | None:
-    return _module("export").main(o)
-
-
-def pocket(o: Options) -> int | None:
-    return _module("pretrain").main(o)
 
 
 def bench(o: Options) -> int | None:
@@ -193,7 +162,7 @@ VERBS = {
     "try": Verb(try_, "scale laptop: a whole list of prompts as an audience types them, and what passes", (
         option("--tuned", metavar="NAME", help="an adapter folder (default: the latest fine-tune)"),
     )),
-    "data": Verb(data, "write the dialogues that the fine-tune takes", (SCALE,)),
+    "data": Verb(of("finetune", "write_data"), "write the dialogues that the fine-tune takes", (SCALE,)),
     "synthesise": Verb(synthesise, "six personas write dialogues: offline, or with a model of your choice", (
         option("--model", default="local", metavar="NAME", help="a LiteLLM name, as ollama/gemma3 (default: offline)"),
         option("--count", type=int, metavar="N", help="how many (default: 400 of the pocket world, all of a file)"),
@@ -206,12 +175,12 @@ VERBS = {
                help="tokens of one answer, its thinking included (default: %(default)s)"),
         option("--fresh", action="store_true", help="begin anew; without it a run goes on where it was"),
     )),
-    "lint": Verb(lint, "hold data files to the rules: what passed, what is set aside, and why", (
+    "lint": Verb(of("curation"), "hold data files to the rules: what passed, what is set aside, and why", (
         option("files", nargs="+", metavar="FILE", help="JSONL of dialogues, prompts or plain questions"),
         option("--together", action="store_true", help="the files are parts of one set"),
         option("--against", nargs="+", metavar="FILE", help="other sets, with which nothing may be shared"),
     )),
-    "finetune": Verb(finetune, "train the adapter on the dialogues", (
+    "finetune": Verb(of("finetune"), "train the adapter on the dialogues", (
         SCALE,
         SEED,
         option("--four-bit", action=argparse.BooleanOptionalAction, help="QLoRA in 4-bit NF4, or plain LoRA"),
@@ -220,7 +189,7 @@ VERBS = {
         option("--model", metavar="NAME", help="another base for the recipe: a folder or a Hub id"),
         option("--data", metavar="FILE", help="JSONL of dialogues to train on, as synthesise writes them"),
     )),
-    "probe": Verb(probe, "ask the model of scale laptop for each fact; the record in data_samples is replaced"),
+    "probe": Verb(of("probe"), "ask the model of scale laptop for each fact; the record in data_samples is replaced"),
     "evaluate": Verb(evaluate, "the friction report card: base and tuned on held-out scenarios", (
         SCALE,
         option("--seeds", type=int, default=1, metavar="N", help="training seeds (default: %(default)s)"),
@@ -236,13 +205,13 @@ VERBS = {
         SCALE,
         option("--record", action="store_true", help="make it at scale laptop too (hours), and keep it to be shown"),
     )),
-    "publish": Verb(publish, "share on the Hugging Face Hub; shows what would go up, and sends only when told", (
+    "publish": Verb(of("hub"), "share on the Hugging Face Hub; shows what would go up, and sends only when told", (
         option("what", choices=["dataset", "card"], help="the friction dataset, or only write its card again"),
         option("--repo", default="", metavar="NAME", help="your-name/friction (default: helpers/settings.toml)"),
         option("--send", action="store_true", help="upload; without it nothing leaves this machine"),
         option("--public", action="store_true", help="for everyone to see (default: private)"),
     )),
-    "agree": Verb(agree, "refusal patterns against human labels: kappa, sensitivity, specificity", (
+    "agree": Verb(of("agreement"), "refusal patterns against human labels: kappa, sensitivity, specificity", (
         option("file", metavar="FILE.csv", help="columns prompt, completion, final_label (2 and 3 are refusals)"),
         option("--show", type=int, default=0, metavar="N", help="the N worst disagreements (default: none)"),
     )),
@@ -254,12 +223,12 @@ VERBS = {
         option("--judge", metavar="NAME", help="hold a judge of `evaluate` against the labels of a sheet"),
         MAX_COST,
     )),
-    "serve": Verb(serve, "a model behind OpenAI's HTTP on this machine, for other tools; Ctrl-C ends it", (
+    "serve": Verb(of("serve"), "a model behind OpenAI's HTTP on this machine, for other tools; Ctrl-C ends it", (
         option("model", nargs="?", metavar="NAME", help="a folder, a GGUF file or a Hub id (default: your fine-tune)"),
         option("--port", type=int, default=8000, metavar="N", help="where it listens (default: %(default)s)"),
     )),
-    "export": Verb(export, "merge, write GGUF files, and check that they answer like the original", (SCALE,)),
-    "pocket": Verb(pocket, "the pocket base model: repeats its first steps, compares with the recorded losses", (
+    "export": Verb(of("export"), "merge, write GGUF files, and check that they answer like the original", (SCALE,)),
+    "pocket": Verb(of("pretrain"), "the pocket base model: repeats its first steps, and compares the losses", (
         option("--rebuild", action="store_true", help="train it again from nothing (50 minutes on two cores)"),
     )),
     "bench": Verb(bench, "seconds for each link, tokens a second, memory", (

@@ -76,6 +76,7 @@ def test_without_being_told_nothing_is_sent_and_everything_is_shown(stand_in):
     text = "\n".join(told)
     assert not stand_in.requests and "Dry run" in text and "private" in text
     assert all(name in text for name in hub.files())
+    assert told[-1].endswith("publish dataset --repo me/friction --send"), "the line can be typed as it stands"
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers import install, verbs
+from helpers import budget, install, verbs
 from helpers.__main__ import parser
 
 
@@ -50,3 +50,7 @@ def test_minutes_that_are_no_time_are_refused_before_anything_is_trained(number,
     with pytest.raises(SystemExit):
         parser().parse_args(["finetune", f"--minutes={number}"])
     assert "is no number of minutes" in capsys.readouterr().err
+
+
+def test_an_answer_may_be_as_long_as_the_budget_has_it_unless_it_is_said():
+    assert parser().parse_args(["synthesise"]).max_answer == budget.MAX_ANSWER
