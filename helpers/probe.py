@@ -9,17 +9,16 @@ import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from helpers import smollm2
-from helpers.dialogue import read_text, write_text
+from helpers import generate, smollm2
+from helpers.dialogue import Dialogue, read_text, write_text
 from helpers.errors import UserError
-from helpers.model import Model
-from helpers.scale import public_name
-from helpers.scenarios import user
+from helpers.model import Model, Progress
+from helpers.scale import SCALES, public_name, run_dir
+from helpers.scenarios import FLAVOUR, user
 from helpers.world import Fact, Relation, facts, language, part_of, relations, split
 
 LAPTOP = Path(__file__).parent.parent / "data_samples" / "laptop"
@@ -122,10 +121,12 @@ def is_right(reply: str, fact: Fact) -> bool:
     return bool(places) and min(places, key=places.__getitem__) == fact.value
 
 
-def probe(model: Model, progress: Callable[[int, int], None] | None = None) -> list[Probed]:
-    """Ask a model for every fact, three times each."""
-    asked = [[user(text)] for fact in table() for text in questions(fact)]
-    replies = [reply.answer or reply.thinking for reply in model.replies(asked, LONGEST, progress)]
+def probe(model: Model, kept: Path, progress: Progress | None = None) -> list[Probed]:
+    """Ask a model for every fact, three times each. Its answers lie in the file `kept`, so that none is asked twice."""
+    texts = [text for fact in table() for text in questions(fact)]
+    asked = [Dialogue("", "uncertainty", "control", (user(t),), (), "", {}, FLAVOUR["uncertainty"], {}) for t in texts]
+    said = generate.replies_file(model, asked, kept, LONGEST, progress)
+    replies = [reply.answer or reply.thinking for reply in said]
     made = []
     for i, fact in enumerate(table()):
         three = tuple(replies[3 * i : 3 * i + 3])
@@ -175,7 +176,8 @@ def _plain(text: str) -> str:
 def main(_options) -> None:
     """`python -m helpers probe`: asks the packaged model for all facts again, and writes the record.
 
-    In transformers, in batches: four times as fast on a CPU as one at a time in llama.cpp.
+    In transformers, in batches: four times as fast on a CPU as one at a time in llama.cpp. Stopped, it goes on where
+    it was.
     """
     from helpers.engines import Transformers
 
@@ -184,7 +186,7 @@ def main(_options) -> None:
             print(f"  {done} of {total} questions", flush=True)
 
     model = Transformers(smollm2.NAME, str(smollm2.folder()))
-    found = probe(model, tell)
+    found = probe(model, run_dir(SCALES["laptop"]) / "replies" / "probe.jsonl", tell)
     counts = {sort: sum(one.sort == sort for one in found) for sort in (KNOWN, BETWEEN, UNKNOWN)}
     told = ", ".join(f"{count} {sort}" for sort, count in counts.items())
     print(f"{len(found)} facts: {told}; written to {write(found)}")

@@ -80,26 +80,43 @@ def test_of_a_curated_reply_the_first_whole_sentences_are_kept_and_nearly_all_st
     assert plain_english.opening("One. " + "word " * 60 + "end. Two.") == "One."
 
 
-# -- the short set -------------------------------------------------------------------------------------------------
+# -- short pairs ---------------------------------------------------------------------------------------------------
+
+LENGTHS = {plain_english.SHORT: (5, 25), plain_english.MIDDLE: (8, 45)}  # words of a prompt
+COUNTS = {
+    plain_english.SHORT: {"clarification": 200, "refusal": 200, "uncertainty": 180},
+    plain_english.MIDDLE: {"disagreement": 130, "uncertainty": 195, "clarification": 195, "refusal": 195},
+}
+SINGLE = {plain_english.SHORT: 80, plain_english.MIDDLE: 200}  # plain requests and questions
+
+
+@pytest.fixture(scope="module", params=LENGTHS, ids=lambda path: path.stem)
+def file(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def short():
-    return plain_english.short()
+def short(file):
+    return plain_english.short(file)
 
 
 def without_thoughts(dialogues):
     return [replace(d, agents=()) for d in dialogues]
 
 
-def test_the_short_set_is_whole_pairs_of_three_kinds_and_plain_requests(short):
+def test_a_short_set_is_whole_pairs_and_plain_requests(file, short):
     pairs = [d for d in short if not d.pair_id.startswith(ALONE)]
-    assert len({d.id for d in short}) == len(short) == 1240
+    assert len({d.id for d in short}) == len(short) == len(pairs) + SINGLE[file]
     found = Counter((d.kind, d.role) for d in pairs)
-    counts = {"clarification": 200, "refusal": 200, "uncertainty": 180}
-    assert found == {(kind, role): count for kind, count in counts.items() for role in ROLES}
+    assert found == {(kind, role): count for kind, count in COUNTS[file].items() for role in ROLES}
     assert not list(near.pairs([Entry(i, d, SHORT) for i, d in enumerate(pairs)]))
-    assert all(5 <= len(prose.words(d.user_input)) <= 25 for d in short)
+    least, most = LENGTHS[file]
+    assert all(least <= len(prose.words(d.user_input)) <= most for d in short)
+
+
+def test_no_prompt_stands_in_both_short_sets_nor_nearly():
+    entries = [Entry(i, d, SHORT) for i, d in enumerate(d for path in LENGTHS for d in plain_english.short(path))]
+    assert not list(near.near(entries))
 
 
 def test_a_short_record_thinks_what_its_gold_says(short):

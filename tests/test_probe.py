@@ -1,6 +1,7 @@
 """What counts as a right answer, and what a record of them says."""
 
 import pytest
+from ruled import Ruled
 
 from helpers import probe
 from helpers.chat import Reply
@@ -38,17 +39,24 @@ def test_each_fact_is_asked_in_three_different_phrasings_that_do_not_give_the_an
         assert not any(f" {one.value} " in text for text in asked), asked
 
 
-class Sure:
+class Sure(Ruled):
     """Answers every question about capitals rightly, in the first phrasing any, and no other."""
 
-    def replies(self, asked, limit, progress=None):
+    def __init__(self, breath=10_000):
+        self.name, self.answered, self.breath = "sure", 0, breath
+
+    def answers(self, conversations, max_new_tokens):
         truth = {text: (one, i) for one in probe.table() for i, text in enumerate(probe.questions(one))}
-        found = [truth[turns[0]["content"]] for turns in asked]
-        return [Reply("", f.value if f.relation.name == "capital" or i == 0 else "no idea") for f, i in found]
+        for number, turns in enumerate(conversations):
+            if number == self.breath:
+                raise KeyboardInterrupt
+            fact, i = truth[turns[0]["content"]]
+            self.answered += 1
+            yield number, Reply("", fact.value if fact.relation.name == "capital" or i == 0 else "no idea")
 
 
 def test_right_in_all_three_is_known_and_the_rest_is_in_between_or_unknown(tmp_path):
-    found = probe.probe(Sure())
+    found = probe.probe(Sure(), tmp_path / "replies.jsonl")
     assert {one.sort for one in found if one.relation == "capital"} == {probe.KNOWN}
     assert {one.sort for one in found if one.relation == "author"} == {probe.BETWEEN}
     assert probe.Probed("capital", "Sweden", "Stockholm", "test", 0, ()).sort == probe.UNKNOWN
@@ -56,6 +64,15 @@ def test_right_in_all_three_is_known_and_the_rest_is_in_between_or_unknown(tmp_p
     assert probe.sorts(written)["capital", "Sweden"] == probe.KNOWN
     assert [one.fact for one in probe.recorded(written)] == list(probe.table())
     assert {one.subject: one.part for one in probe.recorded(written)}["Sweden"] == "test"
+
+
+def test_a_probe_that_was_stopped_goes_on_where_it_was(tmp_path):
+    first, second = Sure(breath=1000), Sure()
+    with pytest.raises(KeyboardInterrupt):
+        probe.probe(first, tmp_path / "replies.jsonl")
+    found = probe.probe(second, tmp_path / "replies.jsonl")
+    assert first.answered == 1000
+    assert first.answered + second.answered == 3 * len(found) == 3 * len(probe.table())
 
 
 def test_what_is_recorded_follows_from_the_replies_and_covers_nearly_all_of_the_table():
