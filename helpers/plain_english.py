@@ -15,7 +15,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 from helpers import probe
 from helpers.dialogue import FLAVOURS, Agent, Dialogue, read_dialogues
@@ -26,7 +25,7 @@ from helpers.world import Fact, gaps, sentence, split
 
 FRICTION = LAPTOP.parent / "friction"
 SPEAKERS = ("Problem Framer", "Memory Activator", "Synthesizer")
-SHORT, MIDDLE = LAPTOP / "short.jsonl", LAPTOP / "middle.jsonl"
+SHORT = LAPTOP / "short.jsonl"
 # How much is seen of each sort: too many facts, which cost nothing to make, drown the other kinds.
 PREMISES = 2  # pairs for each known fact
 QUESTIONS, CLAIMS = 110, 40  # pairs of questions and of claims that the base does not know the answer to
@@ -38,7 +37,7 @@ OPENING = 50  # words of a curated reply at most, in whole sentences
 def training_set(seed: int = 0) -> list[Dialogue]:
     """Curated, short, facts and plain help, shuffled; a fact's subject is of the training part."""
     rng = random.Random(seed)
-    made = {d.id: d for d in (*curated(), *short(SHORT), *plain())}
+    made = {d.id: d for d in (*curated(), *short(), *plain())}
     unknown = rng.sample(questions("train", seed), QUESTIONS) + rng.sample(unknown_premises("train", seed), CLAIMS)
     for pair in premises("train", PREMISES, seed) + unknown:
         if not made.keys() & {d.id for d in pair}:  # two ways may lead to one prompt
@@ -83,12 +82,9 @@ def opening(text: str) -> str:
     return first
 
 
-def short(path: Path) -> list[Dialogue]:
-    """Pairs as short as an audience types them, mostly of the kinds that facts say little of, and plain requests.
-
-    Those of two or three lines (MIDDLE) are not in `training_set`: with them J stayed the same (see README).
-    """
-    return list(read_dialogues(path))
+def short() -> list[Dialogue]:
+    """Pairs as short as an audience types them, of the kinds that facts say little of, and plain requests."""
+    return list(read_dialogues(SHORT))
 
 
 def plain() -> list[Dialogue]:

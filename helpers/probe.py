@@ -182,11 +182,13 @@ def main(_options) -> None:
     from helpers.engines import Transformers
 
     def tell(done: int, total: int) -> None:
-        if done % 200 == 0 or done == total:
+        if done % 50 == 0 or done == total:
             print(f"  {done} of {total} questions", flush=True)
 
     model = Transformers(smollm2.NAME, str(smollm2.folder()))
-    found = probe(model, run_dir(SCALES["laptop"]) / "replies" / "probe.jsonl", tell)
+    kept = run_dir(SCALES["laptop"]) / "replies" / "probe.jsonl"
+    print(f"Asking it for {len(table())} facts, three times each; its answers are kept in {kept}", flush=True)
+    found = probe(model, kept, tell)
     counts = {sort: sum(one.sort == sort for one in found) for sort in (KNOWN, BETWEEN, UNKNOWN)}
     told = ", ".join(f"{count} {sort}" for sort, count in counts.items())
     print(f"{len(found)} facts: {told}; written to {write(found)}")
